@@ -1,0 +1,161 @@
+/* Writers: compact, indented, strings and the steps of normalized paths. */
+#include "base/json.h"
+
+static void write_unicode_escape(unsigned char byte, struct buf *into)
+{
+    static const char hex[] = "0123456789abcdef";
+    char text[] = {'\\', 'u', '0', '0', hex[byte >> 4], hex[byte & 15]};
+    buf_append(into, (struct str){text, sizeof text});
+}
+
+static char short_escape(char byte)
+{
+    switch (byte) {
+    case '\b':
+        return 'b';
+    case '\f':
+        return 'f';
+    case '\n':
+        return 'n';
+    case '\r':
+        return 'r';
+    case '\t':
+        return 't';
+    default:
+        return '\0';
+    }
+}
+
+/* The byte as it stands between quotes of the kind `quote`. */
+static void write_escaped(char byte, char quote, struct buf *into)
+{
+    char letter = byte == quote || byte == '\\' ? byte : short_escape(byte);
+    if (letter) {
+        char text[] = {'\\', letter};
+        buf_append(into, (struct str){text, sizeof text});
+    } else if ((unsigned char)byte < 0x20) {
+        write_unicode_escape((unsigned char)byte, into);
+    } else {
+        buf_append(into, STR("\xef\xbf\xbd"));
+    }
+}
+
+/* The size of the character at the start of `text` that may stand as it is; 0 = write_escaped(). */
+static size_t plain_size(struct str text, char quote)
+{
+    unsigned char byte = (unsigned char)text.data[0];
+    if (byte >= 0x80) {
+        uint32_t code;
+        return str_decode(text, &code);
+    }
+    return byte >= 0x20 && byte != (unsigned char)quote && byte != '\\';
+}
+
+static void write_quoted(struct str text, char quote, struct buf *into)
+{
+    size_t from = 0;
+    size_t at = 0;
+    buf_append_byte(into, quote);
+    while (at < text.size && !buf_full(into)) {
+        size_t size = plain_size(str_from(text, at), quote);
+        if (size == 0) {
+            buf_append(into, str_slice(text, from, at - from));
+            write_escaped(text.data[at], quote, into);
+            from = at + 1;
+            size = 1;
+        }
+        at += size;
+    }
+    buf_append(into, str_from(text, from));
+    buf_append_byte(into, quote);
+}
+
+void json_write_string(struct str text, struct buf *into)
+{
+    write_quoted(text, '"', into);
+}
+
+void json_write_path_name(struct str name, struct buf *into)
+{
+    buf_append_byte(into, '[');
+    write_quoted(name, '\'', into);
+    buf_append_byte(into, ']');
+}
+
+void json_write_path_index(size_t index, struct buf *into)
+{
+    char text[24];
+    size_t at = sizeof text;
+    text[--at] = ']';
+    do {
+        text[--at] = (char)('0' + index % 10);
+        index /= 10;
+    } while (index);
+    text[--at] = '[';
+    buf_append(into, (struct str){text + at, sizeof text - at});
+}
+
+static void write_scalar(const struct json *value, struct buf *into)
+{
+    if (value->kind == JSON_NULL)
+        buf_append(into, STR("null"));
+    else if (value->kind == JSON_BOOL)
+        buf_append_string(into, value->boolean ? "true" : "false");
+    else if (value->kind == JSON_NUMBER)
+        buf_append(into, value->text);
+    else
+        json_write_string(value->text, into);
+}
+
+void json_write(const struct json *value, struct buf *into)
+{
+    if (value->kind != JSON_ARRAY && value->kind != JSON_OBJECT) {
+        write_scalar(value, into);
+        return;
+    }
+    buf_append_byte(into, value->kind == JSON_ARRAY ? '[' : '{');
+    for (size_t i = 0; i < value->count && !buf_full(into); i++) {
+        if (i)
+            buf_append_byte(into, ',');
+        if (value->kind == JSON_OBJECT) {
+            json_write_string(value->members[i].name, into);
+            buf_append_byte(into, ':');
+        }
+        json_write(value->kind == JSON_ARRAY ? value->elements[i] : value->members[i].value, into);
+    }
+    buf_append_byte(into, value->kind == JSON_ARRAY ? ']' : '}');
+}
+
+static void write_newline(size_t depth, struct buf *into)
+{
+    buf_append_byte(into, '\n');
+    for (size_t i = 0; i < depth; i++)
+        buf_append(into, STR("  "));
+}
+
+static void write_indented(const struct json *value, size_t depth, struct buf *into)
+{
+    bool is_array = value->kind == JSON_ARRAY;
+    if ((!is_array && value->kind != JSON_OBJECT) || value->count == 0) {
+        json_write(value, into);
+        return;
+    }
+    buf_append_byte(into, is_array ? '[' : '{');
+    for (size_t i = 0; i < value->count && !buf_full(into); i++) {
+        if (i)
+            buf_append_byte(into, ',');
+        write_newline(depth + 1, into);
+        if (!is_array) {
+            json_write_string(value->members[i].name, into);
+            buf_append(into, STR(": "));
+        }
+        write_indented(is_array ? value->elements[i] : value->members[i].value, depth + 1, into);
+    }
+    write_newline(depth, into);
+    buf_append_byte(into, is_array ? ']' : '}');
+}
+
+void json_write_pretty(const struct json *value, struct buf *into)
+{
+    write_indented(value, 0, into);
+}

@@ -1,0 +1,232 @@
+#!/usr/bin/env python3
+"""Speed, measured beside peers in one run: medians, and ratios within the run.
+
+    bench/bench.py [NAME ...]     start many stand-in idle timers
+"""
+import contextlib
+import json
+import os
+import resource
+import shutil
+import signal
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+PROGRAM = os.path.abspath("build/release/goto-run")
+TICK = os.sysconf("SC_CLK_TCK")
+TWO = (os.cpu_count() or 1) > 1
+
+ONE = """name: one request
+upstreams:
+  api:
+    protocol: http
+    routes:
+      - match: GET /ok
+        respond: {json: {ok: true}}
+steps:
+  - http: GET ${api}/ok
+    expect: {status: 200, json: {ok: true}}
+"""
+
+HOLD = """name: hold
+timeout: 1h
+upstreams:
+  api:
+    protocol: http
+    port: %d
+    limits: {idle: none}
+    optional: true
+    routes:
+      - match: GET /ok
+        respond: {json: {id: 1234567, name: "a name of some length", state: active, tags: [a, b, c], more: "text to fill 100"}}
+clients:
+  hold:
+    run: [cat, "%s"]
+"""
+
+
+def pin(cpu):
+    return ["taskset", "-c", str(cpu)] if TWO and shutil.which("taskset") else []
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def cpu_seconds(pid):
+    with open(f"/proc/{pid}/stat", encoding="ascii") as file:
+        fields = file.read().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / TICK
+
+
+def rss(pid):
+    with open(f"/proc/{pid}/status", encoding="ascii") as file:
+        for line in file:
+            if line.startswith("VmRSS"):
+                return int(line.split()[1]) * 1024
+    return 0
+
+
+def wait_port(port):
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+            return
+        time.sleep(0.01)
+    raise SystemExit(f"nothing listens on {port}")
+
+
+@contextlib.contextmanager
+def goto_run_held(folder):
+    port = free_port()
+    fifo = os.path.join(folder, "hold")
+    os.mkfifo(fifo)
+    spec = os.path.join(folder, "hold.yaml")
+    with open(spec, "w", encoding="utf-8") as file:
+        file.write(HOLD % (port, fifo))
+    process = subprocess.Popen(pin(0) + [PROGRAM, "-q", spec])
+    try:
+        wait_port(port)
+        yield process.pid, port
+    finally:
+        os.close(os.open(fifo, os.O_WRONLY))
+        process.wait(20)
+        os.unlink(fifo)
+
+
+@contextlib.contextmanager
+def nginx_held(folder):
+    port = free_port()
+    conf = os.path.join(folder, "nginx.conf")
+    body = '{"id":1234567,"name":"a name of some length","state":"active","tags":["a","b","c"],"more":"text to fill 100"}'
+    with open(conf, "w", encoding="utf-8") as file:
+        file.write(f"""daemon off; master_process off; worker_processes 1; pid {folder}/nginx.pid; error_log /dev/null;
+events {{ worker_connections 20000; }}
+http {{ access_log off; keepalive_requests 1000000000; keepalive_timeout 600s; server {{ listen 127.0.0.1:{port};
+  location /ok {{ default_type application/json; return 200 '{body}'; }} }} }}
+""")
+    process = subprocess.Popen(pin(0) + ["nginx", "-c", conf], stderr=subprocess.DEVNULL)
+    try:
+        wait_port(port)
+        yield process.pid, port
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(10)
+
+
+def wrk(pid, port, seconds=4):
+    before = cpu_seconds(pid)
+    out = subprocess.run(pin(1) + ["wrk", "-t1", "-c64", f"-d{seconds}s", f"http://127.0.0.1:{port}/ok"],
+                         check=True, capture_output=True, text=True).stdout
+    used = cpu_seconds(pid) - before
+    requests = next(int(line.split()[0]) for line in out.splitlines() if "requests in" in line)
+    bad = [line for line in out.splitlines() if "Non-2xx" in line or "Socket errors" in line]
+    if bad:
+        print("   ", *bad)
+    return requests / seconds, used / requests * 1e6
+
+
+def spawn_ms(command):
+    start = time.perf_counter()
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    return (time.perf_counter() - start) * 1e3
+
+
+def bench_start(folder):
+    spec = os.path.join(folder, "one.yaml")
+    with open(spec, "w", encoding="utf-8") as file:
+        file.write(ONE)
+    floor = os.path.join(folder, "floor")
+    flags = subprocess.run(["pkg-config", "--cflags", "--libs", "libcurl", "libuv", "yaml-0.1", "libpcre2-8", "zlib", "libcrypto"],
+                           check=True, capture_output=True, text=True).stdout.split()
+    subprocess.run(["cc", "-O2", "-D_GNU_SOURCE", "-DPCRE2_CODE_UNIT_WIDTH=8", "-o", floor, "bench/floor.c", *flags], check=True)
+    ours, base = [], []
+    for _ in range(80):
+        ours.append(spawn_ms(pin(0) + [PROGRAM, "-q", spec]))
+        base.append(spawn_ms(pin(0) + [floor, spec]))
+    a, b = statistics.median(ours), statistics.median(base)
+    print(f"start: one-request spec {a:.2f} ms, bare program {b:.2f} ms, ratio {a / b:.2f}  (goal: 8 ms, 1.25)")
+
+
+def bench_many(folder):
+    many = os.path.join(folder, "many")
+    os.mkdir(many)
+    for i in range(200):
+        with open(os.path.join(many, f"s{i:03}.goto.yaml"), "w", encoding="utf-8") as file:
+            file.write(ONE)
+    times = [spawn_ms([PROGRAM, "-q", "-j", "16", many]) for _ in range(9)]
+    print(f"many: 200 files at -j 16 {statistics.median(times) / 1e3:.3f} s  (goal: 0.15 s)")
+
+
+def bench_stand_in(folder):
+    ours, theirs = [], []
+    with goto_run_held(folder) as (pid, port), nginx_held(folder) as (peer, peer_port):
+        for _ in range(3):
+            ours.append(wrk(pid, port))
+            theirs.append(wrk(peer, peer_port))
+    a, b = statistics.median(x[1] for x in ours), statistics.median(x[1] for x in theirs)
+    print(f"stand-in: {a:.2f} us CPU a request ({statistics.median(x[0] for x in ours):.0f}/s), "
+          f"nginx {b:.2f} us ({statistics.median(x[0] for x in theirs):.0f}/s), ratio {a / b:.2f}  (goal: 1.15)")
+
+
+def bench_idle(folder):
+    count = 10000
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    if hard < count + 100:
+        count = hard - 100
+    request = b"GET /ok HTTP/1.1\r\nhost: a\r\n\r\n"
+    for name, held in (("goto-run", goto_run_held), ("nginx", nginx_held)):
+        with held(folder) as (pid, port):
+            before = rss(pid)
+            sockets = []
+            for _ in range(count):
+                s = socket.create_connection(("127.0.0.1", port))
+                s.sendall(request)
+                s.recv(4096)
+                sockets.append(s)
+            after = rss(pid)
+            for s in sockets:
+                s.close()
+        print(f"idle: {name} {(after - before) / count:.0f} B a connection ({count} connections)  (goal: 1024)")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def timer_lags(folder, scenarios):
+    spec = os.path.join(folder, f"timers{scenarios}.yaml")
+    with open(spec, "w", encoding="utf-8") as file:
+        for i in range(scenarios):
+            every = 1 if scenarios == 1 else 20
+            file.write(f"---\nname: timers {i}\ntimeout: 60s\nevents:\n  - {{every: {every}ms, times: {2000 // every}, log: x}}\n"
+                       "steps:\n  - sleep: 2100ms\n  - wait: {event: tick, within: 1s}\n".replace("{every:", "{name: tick, every:"))
+    out = subprocess.run([PROGRAM, "-q", "-j", str(scenarios), f"--json={folder}/timers.json", spec], check=False)
+    lags = []
+    with open(f"{folder}/timers.json", encoding="utf-8") as file:
+        for line in file:
+            entry = json.loads(line)
+            if entry["kind"] == "event":
+                lags.append(entry["lag-ns"] / 1e3)
+    lags.sort()
+    early = sum(1 for lag in lags if lag < 0)
+    return out.returncode, len(lags), early, lags[len(lags) // 2], lags[int(len(lags) * 0.99)], lags[-1]
+
+
+def bench_timers(folder):
+    for scenarios, goal in ((1, 150), (100, 500)):
+        code, count, early, p50, p99, most = timer_lags(folder, scenarios)
+        print(f"timers: {scenarios} scenarios, {count} firings, {early} early, p50 {p50:.0f} us, p99 {p99:.0f} us, "
+              f"most {most:.0f} us, exit {code}  (goal: p99 {goal} us)")
+
+
+ALL = {"start": bench_start, "many": bench_many, "stand-in": bench_stand_in, "idle": bench_idle, "timers": bench_timers}
+
+if __name__ == "__main__":
+    for name in sys.argv[1:] or ALL:
+        with tempfile.TemporaryDirectory() as folder:
+            ALL[name](folder)

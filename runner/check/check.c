@@ -1,0 +1,112 @@
+#include "runner/check/check.h"
+
+#include "base/buf.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum {
+    FAILURE_TEXT = 64 * 1024, /**< bytes of a failure's message */
+};
+
+/* Failures. */
+
+static struct failure *failures_push(struct failures *failures)
+{
+    arena_grow(failures->arena, &failures->items, failures->count, &failures->capacity,
+               sizeof *failures->items);
+    struct failure *failure = &failures->items[failures->count++];
+    *failure = (struct failure){0};
+    return failure;
+}
+
+void failures_add(struct failures *failures, struct str subject, const struct mismatch *mismatch)
+{
+    struct arena *arena = failures->arena;
+    struct failure *failure = failures_push(failures);
+    failure->place = mismatch->place;
+    failure->subject = arena_copy(arena, subject);
+    failure->predicate = arena_copy(arena, mismatch->predicate);
+    failure->expected = arena_copy(arena, mismatch->expected);
+    failure->actual = arena_copy(arena, mismatch->actual);
+    failure->note = arena_copy(arena, mismatch->note);
+    if (mismatch->expected_json && mismatch->actual_json) {
+        failure->expected_json = mismatch->expected_json;
+        failure->actual_json = mismatch->actual_json;
+        failure->subset = mismatch->subset;
+    }
+}
+
+struct failure *failures_say(struct failures *failures, struct place place, const char *subject,
+                             const char *format, ...)
+{
+    struct failure *failure = failures_push(failures);
+    char *text = NULL;
+    va_list args;
+    va_start(args, format);
+    int size = vasprintf(&text, format, args);
+    va_end(args);
+    GOTO_ASSERT(size >= 0);
+    size_t kept = size > FAILURE_TEXT ? FAILURE_TEXT : (size_t)size;
+    failure->place = place;
+    failure->subject = arena_copy(failures->arena, str_of(subject));
+    failure->message = arena_copy(failures->arena, (struct str){text, kept});
+    free(text);
+    return failure;
+}
+
+bool failures_test(struct failures *failures, const struct predicate *predicate,
+                   const char *subject, const struct json *value)
+{
+    struct mismatch mismatch = {0};
+    if (!predicate || predicate_test(predicate, value, failures->arena, &mismatch))
+        return true;
+    failures_add(failures, str_of(subject), &mismatch);
+    return false;
+}
+
+struct str failure_line(const struct failure *failure, struct arena *arena)
+{
+    const struct str none = STR("nothing");
+    struct buf line;
+    buf_init(&line, BUF_OWN);
+    buf_append(&line, failure->subject);
+    if (failure->subject.size)
+        buf_append_string(&line, ": ");
+    if (failure->message.size) {
+        buf_append(&line, failure->message);
+    } else {
+        buf_append_string(&line, "expected ");
+        buf_append(&line, failure->expected.size ? failure->expected : none);
+        buf_append_string(&line, ", got ");
+        buf_append(&line, failure->actual.size ? failure->actual : none);
+    }
+    struct str copy = arena_copy(arena, buf_str(&line));
+    buf_clear(&line);
+    return copy;
+}
+
+/* Checks. */
+
+struct check *checks_add(struct checks *checks, struct str name, struct place place)
+{
+    struct check *check = arena_alloc(checks->arena, sizeof *check);
+    check->name = name;
+    check->place = place;
+    check->verdict = VERDICT_SKIP;
+    check->reason = STR("not reached");
+    check->failures.arena = checks->arena;
+    arena_grow(checks->arena, &checks->items, checks->count, &checks->capacity,
+               sizeof(struct check *));
+    checks->items[checks->count++] = check;
+    return check;
+}
+
+size_t checks_count(const struct checks *checks, enum verdict verdict)
+{
+    size_t count = 0;
+    for (size_t i = 0; checks && i < checks->count; i++)
+        count += checks->items[i]->verdict == verdict;
+    return count;
+}

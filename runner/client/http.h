@@ -1,0 +1,46 @@
+/**
+ * The `http` verb: a request by libcurl on the scenario's loop, its answer, and its `expect`.
+ *
+ * Each step has its own connection, which its redirects may use again; steps of one client with the
+ * same `session` share connections and cookies. Nothing is taken from the environment: no proxy,
+ * netrc, CA path. What is sent: the request line, host, `user-agent: goto-run/VERSION`, an `accept`
+ * of everything, what the step says, and what frames a body; nothing else.
+ *
+ * libcurl asks once more by itself when a connection that a session had turns out to be closed
+ * before any byte of an answer came (RFC 9112, section 9.3.1).
+ */
+#ifndef GOTO_RUNNER_CLIENT_HTTP_H
+#define GOTO_RUNNER_CLIENT_HTTP_H
+
+#include "runner/check/expect_http.h"
+#include "runner/scenario/attempt.h"
+
+/** [struct http_request] the value of `http:`; a string "GET URL" or "URL" is its short form. */
+extern const struct type http_type;
+extern const struct verb http_verb;
+
+/** What a scenario's requests share: handles of libcurl, made at the first one and used again. */
+struct http_client;
+struct http_client *http_client_new(struct loop *loop);
+/** Frees it; requests under way must have been cancelled. NULL is allowed. */
+void http_client_free(struct http_client *client);
+/** The sessions of one client (steps with `session: NAME`): their connections and cookies. */
+struct http_sessions;
+struct http_sessions *http_sessions_new(void);
+/** Closes the connections; requests under way must have been cancelled. NULL is allowed. */
+void http_sessions_free(struct http_sessions *sessions);
+
+/** Where the verb finds these (implemented by the scenario). */
+struct http_client *scenario_http_client(struct scenario *scenario);
+struct http_sessions *client_http_sessions(struct client *client);
+/**
+ * The URL of an endpoint without a scheme ("api/x", "127.0.0.1:80/x"): a port of the run by name or
+ * address gets its scheme. Returns the text to be used, in the arena.
+ */
+struct str scenario_endpoint_url(struct scenario *scenario, struct str url, struct arena *arena);
+
+/** The names of errors that `expect: {error: …}` knows, ended by NULL; http_error_doc() has their
+ * doc. */
+extern const char *const error_names[];
+
+#endif

@@ -1,0 +1,77 @@
+/**
+ * One try of an `http` step: the request on its way, and its answer. What the files of the verb
+ * share:
+ *
+ * http.c          the verb: start, end, cancel, judge, capture
+ * http_prepare.c  the request's fields as options of libcurl
+ * http_replay.c   the request as a command line of curl
+ * http_client.c   what a scenario keeps: handles, sessions
+ */
+#ifndef GOTO_RUNNER_CLIENT_HTTP_TRY_H
+#define GOTO_RUNNER_CLIENT_HTTP_TRY_H
+
+#include "runner/client/http.h"
+#include "runner/client/http_error.h"
+#include "runner/client/http_head.h"
+#include "runner/client/http_multi.h"
+#include "runner/client/http_request.h"
+
+/** Lives in the arena of the attempt; what it holds outside is freed by http_try_detach(). */
+struct http_try {
+    struct attempt *attempt;
+    const struct http_request *request;
+    struct str url; /**< of the request, with scheme and query */
+    struct http_client *client;
+    struct http_pool *pool; /**< NULL once it has ended */
+    bool own_pool;          /**< not a session's */
+    CURL *easy;             /**< NULL once it has ended */
+    struct curl_slist *headers;
+    struct curl_slist
+        *headers_of_get; /**< without those of the body: after a redirect changed the method */
+    struct curl_slist *connect_to;
+    curl_mime *mime;
+    char words[CURL_ERROR_SIZE]; /**< libcurl's about a failure */
+    struct timer timeout;
+    struct timer connect_timeout;
+    unsigned sent;    /**< requests that went onto a connection */
+    bool redirecting; /**< the last head sends us on */
+    struct http_head head;
+    struct buf body; /**< freed with the arena: failures may point into it */
+    enum http_stop stop;
+    struct str stop_words;
+    struct http_result result;
+};
+
+/**
+ * Sets all options of try->easy but those of the pool.
+ *
+ * @return 0, or -1 with *why when something the request needs cannot be had (a file that is gone)
+ */
+GOTO_MUST_USE int http_prepare(struct http_try *try, struct str *why);
+/** Frees what http_prepare() made. */
+void http_prepare_undo(struct http_try *try);
+/** A redirect turned the method into GET: the next request has no body and no headers about one. */
+void http_prepare_get(struct http_try *try);
+
+/** The URL that the request goes to: with a scheme and the query, in the attempt's arena. */
+struct str http_request_url(const struct http_request *request, struct scenario *scenario,
+                            struct arena *arena);
+/** A form as it is sent. */
+struct str http_form_text(const struct list *form, struct arena *arena);
+/** Percent-encodes all but unreserved characters (RFC 3986); a blank is %20, or '+' with `plus`. */
+void http_percent_encode(struct str text, bool plus, struct buf *into);
+
+/** The command line of curl that sends the same. */
+struct str http_replay(const struct http_request *request, struct str url, struct arena *arena);
+
+/** An easy handle with no options, for http_client_give(). */
+CURL *http_client_take(struct http_client *client);
+/** Takes it back; one that has failed is not used again. */
+void http_client_give(struct http_client *client, CURL *easy, bool reuse);
+struct http_pool *http_client_take_pool(struct http_client *client);
+void http_client_give_pool(struct http_client *client, struct http_pool *pool);
+/** The pool of a session, made at its first use. */
+struct http_pool *http_session_pool(struct http_sessions *sessions, struct str name,
+                                    struct loop *loop);
+
+#endif

@@ -1,0 +1,342 @@
+#include "runner/scenario/scenario_private.h"
+
+#include "base/memory.h"
+#include "server/port/port.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+struct scenario_port *scenario_find_port(const struct scenario *scenario, struct str name)
+{
+    for (size_t i = 0; i < scenario->port_count; i++) {
+        if (str_equal(scenario->ports[i].name, name))
+            return &scenario->ports[i];
+    }
+    return NULL;
+}
+
+/** host:port, an IPv6 host in brackets; "any address" is reached by loopback. */
+static struct str port_address(const struct scenario_port *port, struct arena *arena)
+{
+    struct str host = port->host;
+    if (str_is(host, "0.0.0.0"))
+        host = STR("127.0.0.1");
+    else if (str_is(host, "::"))
+        host = STR("::1");
+    bool six = str_find_byte(host, ':') >= 0;
+    return arena_printf(arena, "%s" STR_FMT "%s:%u", six ? "[" : "", STR_ARG(host), six ? "]" : "",
+                        port->number);
+}
+
+struct str scenario_port_url(const struct scenario_port *port, struct arena *arena)
+{
+    struct str address = port_address(port, arena);
+    if (!port->scheme)
+        return address;
+    return arena_printf(arena, "%s://" STR_FMT, port->scheme, STR_ARG(address));
+}
+
+struct str scenario_folder(const struct scenario *scenario)
+{
+    return scenario->folder;
+}
+
+/* Variables of the run */
+
+static struct live_value *live_find(struct live_value *values, struct str name)
+{
+    while (values && !str_equal(values->name, name))
+        values = values->next;
+    return values;
+}
+
+static void live_put(struct scenario *scenario, struct live_value **values, struct str name,
+                     const struct json *value)
+{
+    struct live_value *found = live_find(*values, name);
+    if (!found) {
+        found = arena_alloc(scenario->arena, sizeof *found);
+        *found = (struct live_value){.next = *values, .name = arena_copy(scenario->arena, name)};
+        *values = found;
+    }
+    found->value = value ? json_copy(scenario->arena, value) : NULL;
+}
+
+void scenario_set(struct scenario *scenario, struct str name, const struct json *value)
+{
+    live_put(scenario, &scenario->set, name, value);
+}
+
+void client_capture(struct client *client, struct str name, const struct json *value)
+{
+    live_put(client->scenario, &client->captures, name, value);
+}
+
+static const struct json *find_capture(const struct scenario *scenario, const struct client *client,
+                                       struct str name)
+{
+    const struct live_value *found = client ? live_find(client->captures, name) : NULL;
+    if (found || !client || client != scenario->finally)
+        return found ? found->value : NULL;
+    for (size_t i = 0; i < scenario->client_count; i++) {
+        found = live_find(scenario->clients[i].captures, name);
+        if (found)
+            return found->value;
+    }
+    return NULL;
+}
+
+static enum resolve_result live_port(const struct scenario *scenario, struct arena *arena,
+                                     struct str name, const struct json **value)
+{
+    ptrdiff_t dot = str_find_byte(name, '.');
+    const struct scenario_port *port =
+        scenario_find_port(scenario, dot < 0 ? name : str_slice(name, 0, (size_t)dot));
+    struct str part = dot < 0 ? STR("url") : str_from(name, (size_t)dot + 1);
+    if (!port)
+        return RESOLVE_LATER;
+    if (str_is(part, "url"))
+        *value = json_string(arena, scenario_port_url(port, arena));
+    else if (str_is(part, "host"))
+        *value = json_string(arena, port->host);
+    else if (str_is(part, "port"))
+        *value = json_integer(arena, port->number);
+    else if (str_is(part, "address"))
+        *value = json_string(arena, port_address(port, arena));
+    else
+        return RESOLVE_LATER;
+    return RESOLVE_OK;
+}
+
+/** The private folder, made at the first use. */
+static enum resolve_result live_tmp(struct scenario *scenario, struct arena *arena,
+                                    const struct json **value, struct str *why)
+{
+    if (!scenario->tmp.size) {
+        const char *base = getenv("TMPDIR");
+        struct str path =
+            arena_printf(scenario->arena, "%s/goto-run.XXXXXX", base && *base ? base : "/tmp");
+        char *folder = memory_copy_string(path.data);
+        if (!mkdtemp(folder)) {
+            *why = arena_printf(arena, "no temporary folder could be made: %s", strerror(errno));
+            memory_free(folder);
+            return RESOLVE_FAILED;
+        }
+        scenario->tmp = arena_copy(scenario->arena, str_of(folder));
+        memory_free(folder);
+    }
+    *value = json_string(arena, scenario->tmp);
+    return RESOLVE_OK;
+}
+
+static enum resolve_result scenario_live(const struct spec_scope *scope, struct arena *arena,
+                                         struct str name, const struct json **value,
+                                         struct str *why)
+{
+    struct scenario *scenario = scope->context;
+    const struct live_value *set = live_find(scenario->set, name);
+    if (set && set->value) {
+        *value = set->value;
+        return RESOLVE_OK;
+    }
+    const struct json *captured = find_capture(scenario, scope->client, name);
+    if (captured) {
+        *value = captured;
+        return RESOLVE_OK;
+    }
+    if (str_is(name, "tmp"))
+        return live_tmp(scenario, arena, value, why);
+    if (str_is(name, "seed")) {
+        *value =
+            json_number(arena, arena_printf(arena, "%llu", (unsigned long long)scenario->seed));
+        return RESOLVE_OK;
+    }
+    return live_port(scenario, arena, name, value);
+}
+
+void scenario_scope(struct scenario *scenario, struct client *client, struct spec_scope *scope)
+{
+    spec_scope_init(scope, scenario->spec, &scenario->options->spec);
+    scope->live = scenario_live;
+    scope->context = scenario;
+    scope->client = client;
+}
+
+/* Opening */
+
+static int port_failed(struct scenario *scenario, struct place place, struct str name,
+                       uint16_t number, struct str host, int error)
+{
+    struct check *check = scenario_fail(
+        scenario, place, arena_printf(scenario->arena, STR_FMT " got its port", STR_ARG(name)),
+        "%s", error == -EADDRINUSE ? "the port is taken by another program" : strerror(-error));
+    struct failure *failure = &check->failures.items[check->failures.count - 1];
+    failure->note =
+        arena_printf(scenario->arena, "address " STR_FMT ":%u; `port: auto` takes a free one",
+                     STR_ARG(host), number);
+    check->verdict = VERDICT_ERROR;
+    scenario_harness_failed(scenario);
+    return -1;
+}
+
+static int hold_upstream(struct scenario *scenario, const struct map_entry *entry)
+{
+    const struct upstream_config *config = entry->value;
+    struct scenario_port *port = &scenario->ports[scenario->port_count];
+    int error = 0;
+    *port = (struct scenario_port){
+        .name = entry->name, .host = config->host, .scheme = "http", .held_fd = -1};
+    port->port = port_new(&scenario->server, entry->name, config->host, config->port, &error);
+    if (!port->port)
+        return port_failed(scenario, config->place, entry->name, config->port, config->host, error);
+    port->number = port->port->number;
+    scenario->port_count++;
+    return 0;
+}
+
+/** A number outside of the range that the kernel gives to outgoing connections. */
+static uint16_t draw_program_port(void)
+{
+    static struct random random;
+    static bool ready;
+    if (!ready)
+        random = random_for(random_seed(), STR("program port"), (uint64_t)getpid());
+    ready = true;
+    return (uint16_t)random_between(&random, 10000, 30000);
+}
+
+static int bind_program_port(struct scenario_port *port, uint16_t number)
+{
+    struct sockaddr_storage address = {0};
+    socklen_t size = 0;
+    char host[64];
+    snprintf(host, sizeof host, STR_FMT, STR_ARG(port->host));
+    struct sockaddr_in *four = (struct sockaddr_in *)&address;
+    struct sockaddr_in6 *six = (struct sockaddr_in6 *)&address;
+    if (inet_pton(AF_INET, str_is(port->host, "localhost") ? "127.0.0.1" : host, &four->sin_addr) ==
+        1) {
+        four->sin_family = AF_INET;
+        four->sin_port = htons(number);
+        size = sizeof *four;
+    } else if (inet_pton(AF_INET6, host, &six->sin6_addr) == 1) {
+        six->sin6_family = AF_INET6;
+        six->sin6_port = htons(number);
+        size = sizeof *six;
+    } else {
+        return -EINVAL;
+    }
+    int fd = socket(address.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return -errno;
+    if (bind(fd, (struct sockaddr *)&address, size) != 0) {
+        int error = -errno;
+        close(fd);
+        return error;
+    }
+    port->held_fd = fd;
+    port->number = number;
+    return 0;
+}
+
+static int hold_program(struct scenario *scenario, const struct program_spec *program)
+{
+    enum { TRIES = 200 };
+    struct scenario_port *port = &scenario->ports[scenario->port_count];
+    int error = -EADDRINUSE;
+    *port = (struct scenario_port){.name = program->name, .host = program->host, .held_fd = -1};
+    port->scheme = program->protocol == PROTOCOL_HTTP ? "http" : NULL;
+    if (program->port)
+        error = bind_program_port(port, program->port);
+    for (int i = 0; !program->port && i < TRIES && error == -EADDRINUSE; i++)
+        error = bind_program_port(port, draw_program_port());
+    if (error)
+        return port_failed(scenario, program->place, program->name, program->port, program->host,
+                           error);
+    scenario->port_count++;
+    return 0;
+}
+
+void scenario_port_release(struct scenario_port *port)
+{
+    if (port->held_fd >= 0)
+        close(port->held_fd);
+    port->held_fd = -1;
+}
+
+/** Reads an upstream again, now that every variable has its value, and opens it. */
+static int open_upstream(struct scenario *scenario, struct scenario_port *port,
+                         const struct map_entry *entry)
+{
+    struct diagnostics diagnostics;
+    struct spec_scope scope;
+    struct upstream_config *config = arena_alloc(scenario->arena, sizeof *config);
+    int result = -1;
+    diagnostics_init(&diagnostics);
+    scenario_scope(scenario, NULL, &scope);
+    struct reader reader = {
+        .arena = scenario->arena, .diagnostics = &diagnostics, .scope = &scope.scope};
+    enum read_result read = reader_read(&reader, &upstream_type, entry->node, config);
+    if (read != READ_OK) {
+        struct str why =
+            diagnostics.first ? diagnostics.first->message : STR("it holds an unknown variable");
+        scenario_fail(
+            scenario, diagnostics.first ? diagnostics.first->place : entry->node->place,
+            arena_printf(scenario->arena, STR_FMT " could be opened", STR_ARG(entry->name)),
+            STR_FMT, STR_ARG(why));
+        goto out;
+    }
+    port->config = config;
+    port->upstream = upstream_new(port->port, config);
+    int error = config->closed ? 0 : port_open(port->port);
+    if (error) {
+        port_failed(scenario, config->place, entry->name, port->number, port->host, error);
+        goto out;
+    }
+    result = 0;
+out:
+    diagnostics_clear(&diagnostics);
+    return result;
+}
+
+int scenario_open_ports(struct scenario *scenario)
+{
+    const struct map_entry *upstreams = scenario->spec->upstreams.items;
+    const struct program_spec *programs = scenario->spec->programs.items;
+    size_t count = scenario->spec->upstreams.count + scenario->spec->programs.count;
+    int result = 0;
+    scenario->ports = arena_alloc_array(scenario->arena, count, sizeof *scenario->ports);
+    for (size_t i = 0; i < scenario->spec->upstreams.count; i++)
+        result |= hold_upstream(scenario, &upstreams[i]);
+    for (size_t i = 0; i < scenario->spec->programs.count; i++)
+        result |= hold_program(scenario, &programs[i]);
+    if (result)
+        return -1;
+    for (size_t i = 0; i < scenario->spec->upstreams.count; i++)
+        result |= open_upstream(scenario, &scenario->ports[i], &upstreams[i]);
+    return result ? -1 : 0;
+}
+
+void scenario_close_ports(struct scenario *scenario)
+{
+    for (size_t i = 0; i < scenario->port_count; i++)
+        scenario_port_release(&scenario->ports[i]);
+}
+
+struct str scenario_endpoint_url(struct scenario *scenario, struct str url, struct arena *arena)
+{
+    ptrdiff_t end = str_find_byte(url, '/');
+    struct str host = end < 0 ? url : str_slice(url, 0, (size_t)end);
+    struct str rest = end < 0 ? STR("") : str_from(url, (size_t)end);
+    if (str_find(url, STR("://")) >= 0)
+        return url;
+    const struct scenario_port *port = scenario_find_port(scenario, host);
+    if (port)
+        return arena_printf(arena, STR_FMT STR_FMT, STR_ARG(scenario_port_url(port, arena)),
+                            STR_ARG(rest));
+    return arena_printf(arena, "http://" STR_FMT, STR_ARG(url));
+}

@@ -1,0 +1,313 @@
+#include "runner/scenario/scenario_private.h"
+
+#include "base/clock.h"
+#include "base/memory.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+/** Between two looks whether a program is ready. */
+#define LOOK_NS (2 * INT64_C(1000000))
+
+struct program *scenario_find_program(const struct scenario *scenario, struct str name)
+{
+    for (size_t i = 0; i < scenario->program_count; i++) {
+        if (str_equal(scenario->programs[i].spec->name, name))
+            return &scenario->programs[i];
+    }
+    return NULL;
+}
+
+static void program_told(struct program *program, struct str why)
+{
+    void (*told)(void *context, struct str why) = program->when_ready;
+    program->when_ready = NULL;
+    timer_stop(&program->timer);
+    if (told)
+        told(program->context, why);
+}
+
+static void program_stopped_told(struct program *program)
+{
+    void (*told)(void *context, struct str why) = program->when_stopped;
+    program->when_stopped = NULL;
+    if (told)
+        told(program->stopped_context, (struct str){0});
+}
+
+/* Looking whether it is ready */
+
+static socklen_t program_address(const struct program *program, struct sockaddr_storage *address)
+{
+    char host[64];
+    struct sockaddr_in *four = (struct sockaddr_in *)address;
+    struct sockaddr_in6 *six = (struct sockaddr_in6 *)address;
+    struct str name = program->port->host;
+    if (str_is(name, "localhost") || str_is(name, "0.0.0.0"))
+        name = STR("127.0.0.1");
+    else if (str_is(name, "::"))
+        name = STR("::1");
+    snprintf(host, sizeof host, STR_FMT, STR_ARG(name));
+    *address = (struct sockaddr_storage){0};
+    if (inet_pton(AF_INET6, host, &six->sin6_addr) == 1) {
+        six->sin6_family = AF_INET6;
+        six->sin6_port = htons(program->port->number);
+        return sizeof *six;
+    }
+    inet_pton(AF_INET, host, &four->sin_addr);
+    four->sin_family = AF_INET;
+    four->sin_port = htons(program->port->number);
+    return sizeof *four;
+}
+
+static void program_ready(struct program *program)
+{
+    program->is_ready = true;
+    program_told(program, (struct str){0});
+}
+
+static void probe_close(struct program *program)
+{
+    if (program->probe_fd >= 0)
+        close(program->probe_fd);
+    program->probe_fd = -1;
+    program->probe_sent = false;
+    program->probe_size = 0;
+}
+
+static void probe_send(struct program *program)
+{
+    char request[1024];
+    int size =
+        snprintf(request, sizeof request,
+                 "GET " STR_FMT " HTTP/1.1\r\nhost: " STR_FMT ":%u\r\nconnection: close\r\n\r\n",
+                 STR_ARG(program->ready.http), STR_ARG(program->port->host), program->port->number);
+    if (size < 0 || (size_t)size >= sizeof request ||
+        send(program->probe_fd, request, (size_t)size, MSG_NOSIGNAL | MSG_DONTWAIT) != size) {
+        probe_close(program);
+        return;
+    }
+    program->probe_sent = true;
+}
+
+/** Reads the status line of the answer; a status below 400 is ready, anything else tries anew. */
+static void probe_read(struct program *program)
+{
+    char *into = program->probe_text + program->probe_size;
+    size_t room = sizeof program->probe_text - program->probe_size;
+    ssize_t got = recv(program->probe_fd, into, room, MSG_DONTWAIT);
+    if (got < 0 && (errno == EAGAIN || errno == EINTR))
+        return;
+    if (got > 0)
+        program->probe_size += (size_t)got;
+    struct str text = {program->probe_text, program->probe_size};
+    uint64_t status = 0;
+    if (text.size >= 12 && str_starts(text, STR("HTTP/1.")) &&
+        str_to_u64(str_slice(text, 9, 3), 999, &status) && status < 400) {
+        probe_close(program);
+        program_ready(program);
+        return;
+    }
+    if (got <= 0 || status || text.size >= 12)
+        probe_close(program);
+}
+
+/** Connects without waiting; one connection at a time, looked at again at each tick. */
+static void probe_port(struct program *program)
+{
+    struct sockaddr_storage address;
+    socklen_t size = program_address(program, &address);
+    if (program->probe_sent) {
+        probe_read(program);
+        return;
+    }
+    if (program->probe_fd < 0)
+        program->probe_fd =
+            socket(address.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (program->probe_fd < 0)
+        return;
+    if (connect(program->probe_fd, (struct sockaddr *)&address, size) != 0 && errno != EISCONN) {
+        if (errno != EINPROGRESS && errno != EALREADY)
+            probe_close(program);
+        return;
+    }
+    if (program->ready.http.data) {
+        probe_send(program);
+        return;
+    }
+    probe_close(program);
+    program_ready(program);
+}
+
+/** Looks through the lines that came since the last look. */
+static void probe_output(struct program *program)
+{
+    struct journal *journal = program->scenario->journal;
+    struct arena *arena = arena_new();
+    bool ready = false;
+    uint64_t number = program->seen + 1;
+    if (number < journal_first(journal))
+        number = journal_first(journal);
+    for (; number <= journal_last(journal) && !ready; number++) {
+        const struct entry *entry = journal_get(journal, number);
+        program->seen = number;
+        if (entry->kind != ENTRY_OUTPUT || entry->subject != program->running->name_id)
+            continue;
+        struct json *line =
+            json_string(arena, arena_copy(arena, (struct str){entry->data, entry->data_size}));
+        ready = predicate_test(program->ready.output, line, arena, NULL);
+    }
+    arena_free(arena);
+    if (ready)
+        program_ready(program);
+}
+
+static void program_look(struct timer *timer)
+{
+    struct program *program = CONTAINER_OF(timer, struct program, timer);
+    if (program->running->ended)
+        return;
+    if (program->ready.output)
+        probe_output(program);
+    else
+        probe_port(program);
+    if (program->is_ready)
+        return;
+    if (clock_now() >= program->deadline_ns) {
+        probe_close(program);
+        program_told(program, arena_printf(program->scenario->arena,
+                                           "it was not ready within its time (looked for %s)",
+                                           program->ready.output      ? "a line of its output"
+                                           : program->ready.http.data ? "an HTTP answer"
+                                                                      : "its port"));
+        return;
+    }
+    timer_start(&program->timer, LOOK_NS);
+}
+
+/* Its life */
+
+static void program_started(void *context, struct running *running)
+{
+    struct program *program = context;
+    (void)running;
+    timer_start(&program->timer, 0);
+}
+
+static struct str end_words(const struct program *program)
+{
+    const struct process_end *end = &program->running->end;
+    struct arena *arena = program->scenario->arena;
+    if (end->error)
+        return arena_printf(arena, "it could not be started: " STR_FMT,
+                            STR_ARG(running_error(program->running)));
+    if (end->signal)
+        return arena_printf(arena, "it was ended by signal %s", signal_name(end->signal));
+    return arena_printf(arena, "it ended with exit %d", end->exit_code);
+}
+
+static void program_ended(void *context, struct running *running)
+{
+    struct program *program = context;
+    struct scenario *scenario = program->scenario;
+    bool was_ready = program->is_ready;
+    program->is_ready = false;
+    probe_close(program);
+    if (program->when_ready) {
+        program_told(program, end_words(program));
+    } else if (!running->stopping && !program->stopped_by_action && was_ready &&
+               !program->spec->optional &&
+               (scenario->phase == PHASE_RUNNING || scenario->phase == PHASE_SETTLING)) {
+        scenario_fail(
+            scenario, program->spec->place,
+            arena_printf(scenario->arena, STR_FMT " stayed alive", STR_ARG(program->spec->name)),
+            STR_FMT, STR_ARG(end_words(program)));
+    }
+    program_stopped_told(program);
+    scenario_look(scenario);
+    scenario_program_changed(scenario);
+}
+
+void program_init(struct program *program, struct scenario *scenario,
+                  const struct program_spec *spec)
+{
+    *program = (struct program){.scenario = scenario, .spec = spec, .probe_fd = -1};
+    program->port = scenario_find_port(scenario, spec->name);
+    timer_init(&program->timer, scenario->loop, program_look);
+}
+
+/** Reads the program with the variables of this moment. */
+static const struct program_spec *program_read_now(struct program *program, struct str *why)
+{
+    struct scenario *scenario = program->scenario;
+    struct program_spec *spec = arena_alloc(scenario->arena, sizeof *spec);
+    struct spec_scope scope;
+    struct diagnostics diagnostics;
+    diagnostics_init(&diagnostics);
+    scenario_scope(scenario, NULL, &scope);
+    struct reader reader = {
+        .arena = scenario->arena, .diagnostics = &diagnostics, .scope = &scope.scope};
+    enum read_result result = reader_read(&reader, &program_type, program->spec->node, spec);
+    if (result != READ_OK)
+        *why =
+            arena_copy(scenario->arena, diagnostics.first ? diagnostics.first->message
+                                                          : STR("a variable in it has no value"));
+    diagnostics_clear(&diagnostics);
+    return result == READ_OK ? spec : NULL;
+}
+
+void program_start(struct program *program, void (*when_ready)(void *context, struct str why),
+                   void *context)
+{
+    static const struct running_handler handler = {program_started, program_ended};
+    struct scenario *scenario = program->scenario;
+    struct str why = {0};
+    if (program->running && !program->running->ended) {
+        when_ready(context, (struct str){0});
+        return;
+    }
+    const struct program_spec *spec = program_read_now(program, &why);
+    if (!spec) {
+        when_ready(context, why);
+        return;
+    }
+    program->ready = spec->ready
+                         ? *spec->ready
+                         : (struct program_ready){.port = true, .within_ns = INT64_C(5000000000)};
+    program->when_ready = when_ready;
+    program->context = context;
+    program->is_ready = false;
+    program->stopped_by_action = false;
+    program->seen = journal_last(scenario->journal);
+    program->deadline_ns = clock_now() + program->ready.within_ns;
+    scenario_port_release(program->port);
+    program->running =
+        running_start(scenario, program->spec->name, spec->run, &handler, program, &why);
+    if (!program->running)
+        program_told(program, why);
+}
+
+void program_stop(struct program *program, void (*stopped)(void *context, struct str why),
+                  void *context)
+{
+    program->stopped_by_action = true;
+    if (!program->running || program->running->ended) {
+        stopped(context, (struct str){0});
+        return;
+    }
+    program->when_stopped = stopped;
+    program->stopped_context = context;
+    running_stop(program->running);
+}
+
+void program_clear(struct program *program)
+{
+    timer_stop(&program->timer);
+    probe_close(program);
+    program->when_ready = NULL;
+    program->when_stopped = NULL;
+}

@@ -1,0 +1,140 @@
+/* Nothing passes in silence (LANGUAGE 1): each broken rule is a check of its own. */
+
+#include "runner/scenario/scenario_private.h"
+
+#include "server/port/port.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+static bool name_is_taken(const struct scenario *scenario, struct str name)
+{
+    for (size_t i = 0; i < scenario->checks.count; i++) {
+        if (str_equal(scenario->checks.items[i]->name, name))
+            return true;
+    }
+    return false;
+}
+
+struct check *scenario_fail(struct scenario *scenario, struct place place, struct str name,
+                            const char *format, ...)
+{
+    struct str unique = name;
+    va_list args;
+    char text[1024];
+    for (unsigned n = 2; name_is_taken(scenario, unique); n++)
+        unique = arena_printf(scenario->arena, STR_FMT " (%u)", STR_ARG(name), n);
+    struct check *check = checks_add(&scenario->checks, unique, place);
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    check->verdict = VERDICT_FAIL;
+    check->ran = true;
+    check->end_ns = check->start_ns = journal_now(scenario->journal);
+    check->failures = (struct failures){.arena = scenario->arena};
+    failures_say(&check->failures, place, NULL, "%s", text);
+    struct entry entry = journal_entry(ENTRY_CHECK, journal_intern(scenario->journal, unique));
+    entry.flags = ENTRY_FAILED;
+    journal_append(scenario->journal, &entry, str_of(text));
+    return check;
+}
+
+static void judge_events(struct scenario *scenario)
+{
+    for (size_t i = 0; i < scenario->event_count; i++) {
+        const struct event *event = &scenario->events[i];
+        if (event->fired || event->spec->optional)
+            continue;
+        scenario_fail(scenario, event->spec->place,
+                      arena_printf(scenario->arena, "event " STR_FMT " was never reached",
+                                   STR_ARG(event->name)),
+                      "the clients ended before this event came; `optional: true` allows that");
+    }
+}
+
+static bool verify_minds(const struct scenario *scenario, struct str port)
+{
+    const struct verify_item *items = scenario->spec->verify.items;
+    for (size_t i = 0; i < scenario->spec->verify.count; i++) {
+        if (verify_counts_unmatched(&items[i], port))
+            return true;
+    }
+    return false;
+}
+
+struct finder {
+    struct scenario *scenario;
+    struct scenario_port *port;
+};
+
+static void unfinished_found(void *context, struct str name, struct place place, size_t served,
+                             size_t count)
+{
+    struct finder *finder = context;
+    struct scenario *scenario = finder->scenario;
+    scenario_fail(
+        scenario, place,
+        arena_printf(scenario->arena, "the last answer of " STR_FMT " was served", STR_ARG(name)),
+        "a sequence of %zu answers, of which only %zu %s served", count, served,
+        served == 1 ? "was" : "were");
+}
+
+static void judge_unmatched(struct scenario *scenario, const struct scenario_port *port)
+{
+    struct journal *journal = scenario->journal;
+    uint32_t subject = journal_intern(journal, port->name);
+    uint64_t count = journal_count(journal, ENTRY_MISS, subject);
+    struct str text = {0};
+    if (count == 0 || !upstream_minds_unmatched(port->upstream) ||
+        verify_minds(scenario, port->name))
+        return;
+    for (uint64_t n = journal_first(journal); n <= journal_last(journal); n++) {
+        const struct entry *entry = journal_get(journal, n);
+        if (entry->kind == ENTRY_MISS && entry->subject == subject) {
+            text = arena_copy(scenario->arena, (struct str){entry->data, entry->data_size});
+            break;
+        }
+    }
+    struct check *check =
+        scenario_fail(scenario, port->config->place,
+                      arena_printf(scenario->arena, "every request to " STR_FMT " matched a route",
+                                   STR_ARG(port->name)),
+                      "%llu %s matched no route%s" STR_FMT, (unsigned long long)count,
+                      count == 1 ? "request" : "requests", text.size ? ": " : "", STR_ARG(text));
+    check->failures.items[0].note = STR("write a `default`, or a verify item with `requests: "
+                                        "{matched: false}`, where that is meant");
+}
+
+static void judge_port(struct scenario *scenario, struct scenario_port *port)
+{
+    struct finder finder = {scenario, port};
+    if (!port->upstream || port->config->optional)
+        return;
+    bool was_open = journal_count(scenario->journal, ENTRY_PORT_OPEN, port->port->name_id) > 0;
+    if (was_open && port->port->accepted == 0)
+        scenario_fail(
+            scenario, port->config->place,
+            arena_printf(scenario->arena, STR_FMT " was never contacted", STR_ARG(port->name)),
+            "the upstream was open and nobody connected to it; `optional: true` allows that");
+    upstream_unfinished(port->upstream, unfinished_found, &finder);
+    judge_unmatched(scenario, port);
+}
+
+static bool any_check_ran(const struct scenario *scenario)
+{
+    for (size_t i = 0; i < scenario->checks.count; i++) {
+        if (scenario->checks.items[i]->ran)
+            return true;
+    }
+    return false;
+}
+
+void scenario_judge_rules(struct scenario *scenario)
+{
+    judge_events(scenario);
+    for (size_t i = 0; i < scenario->port_count; i++)
+        judge_port(scenario, &scenario->ports[i]);
+    if (!any_check_ran(scenario))
+        scenario_fail(scenario, scenario->spec->place, STR("a check was run"),
+                      "the scenario ended without a single check: nothing was judged");
+}

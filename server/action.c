@@ -1,0 +1,575 @@
+#include "server/action.h"
+
+#include "base/memory.h"
+#include "server/http/respond_private.h"
+#include "server/http/upstream.h"
+#include "server/port/port.h"
+
+#include <string.h>
+
+static const enum name_kind upstream_name = NAME_UPSTREAM;
+static const enum name_kind route_name = NAME_ROUTE;
+static const struct type port_type = TYPE_NAME(&upstream_name);
+static const struct type ports_type = TYPE_ONE_OR_LIST(&port_type);
+static const struct type route_type = TYPE_NAME(&route_name);
+
+/* What several actions share */
+
+/** Adds an undo to the run's list: the newest is undone first. */
+static void action_add_undo(struct action_run *run, void (*function)(struct undo *), void *target,
+                            uint64_t id)
+{
+    struct undo *undo = arena_alloc(run->arena, sizeof *undo);
+    *undo = (struct undo){.next = run->undo, .undo = function, .target = target, .id = id};
+    run->undo = undo;
+    run->keep = true;
+}
+
+static struct port *action_port(struct action_run *run, struct str name)
+{
+    struct port *port = server_port(run->context, name);
+    if (!port)
+        run->why = arena_printf(run->arena, "no upstream is called '" STR_FMT "'", STR_ARG(name));
+    return port;
+}
+
+static void action_port_failed(struct action_run *run, const struct port *port, int error)
+{
+    run->why = arena_printf(run->arena, "the port of '" STR_FMT "' could not be opened: %s",
+                            STR_ARG(port->name), strerror(-error));
+    run->harness = true;
+}
+
+static void undo_port(struct undo *undo)
+{
+    /* a port that cannot be opened again shows as refused connections; its listen(2) succeeded
+     * before */
+    int error = port_undo(undo->target, undo->id);
+    (void)error;
+}
+
+/** What acts on one route or on all of a port. */
+struct action_scope {
+    struct str route;
+    struct str port;
+};
+
+static enum read_result action_scope_check(struct reader *reader, const struct node *node,
+                                           const struct action_scope *scope)
+{
+    if ((scope->route.data != NULL) + (scope->port.data != NULL) == 1)
+        return READ_OK;
+    diagnostics_add(reader->diagnostics, node->place, "it needs either 'route' or 'port'");
+    diagnostics_help(reader->diagnostics,
+                     "write route: PORT.NAME for one route, or port: NAME for every route and "
+                     "the default");
+    return READ_FAILED;
+}
+
+/** The upstream that a scope names; *route is the route's own name, or data NULL for all of it. */
+static struct upstream *action_upstream(struct action_run *run, const struct action_scope *scope,
+                                        struct str *route)
+{
+    struct str name = scope->port;
+    *route = (struct str){0};
+    if (scope->route.data) {
+        ptrdiff_t dot = str_find_byte(scope->route, '.');
+        name = dot < 0 ? scope->route : str_slice(scope->route, 0, (size_t)dot);
+        *route = dot < 0 ? (struct str){0} : str_from(scope->route, (size_t)dot + 1);
+    }
+    struct port *port = action_port(run, name);
+    if (!port)
+        return NULL;
+    if (route->data && !upstream_has_route(port->owner, *route)) {
+        run->why = arena_printf(run->arena, "'" STR_FMT "' has no route called '" STR_FMT "'",
+                                STR_ARG(name), STR_ARG(*route));
+        return NULL;
+    }
+    run->target(run, scope->route.data ? scope->route : scope->port);
+    return port->owner;
+}
+
+static void undo_upstream(struct undo *undo)
+{
+    upstream_undo(undo->target, undo->id);
+}
+
+/* open */
+
+struct open_action {
+    struct list ports; /**< of struct str */
+};
+
+static const struct row open_rows[] = {
+    {"port", &ports_type, offsetof(struct open_action, ports), ROW_REQUIRED, NULL,
+     "The port, or a list of them."},
+};
+static const struct table open_table = {
+    TABLE_ROWS("open", open_rows),
+    .doc = "Opens a port; opening an open port changes nothing.",
+    .shorthand = "port",
+};
+static const struct type open_type = TYPE_TABLE(&open_table, struct open_action);
+
+static void open_run(struct action_run *run, const void *value)
+{
+    const struct open_action *action = value;
+    const struct str *names = action->ports.items;
+    for (size_t i = 0; i < action->ports.count; i++) {
+        struct port *port = action_port(run, names[i]);
+        uint64_t id = 0;
+        if (!port)
+            return;
+        run->target(run, names[i]);
+        int error = run->wants_undo ? port_push(port, true, CLOSE_KEEP, 0, &id) : port_open(port);
+        if (error) {
+            action_port_failed(run, port, error);
+            return;
+        }
+        if (run->wants_undo)
+            action_add_undo(run, undo_port, port, id);
+    }
+}
+
+static const struct action_type open_action = {.run = open_run, .undoable = true};
+
+/* close */
+
+struct close_action {
+    struct list ports;
+    int how;
+    int64_t within_ns;
+};
+
+static const struct choice close_choices[] = {
+    {"fin", CLOSE_FIN,
+     "FIN after what is written, then read on until the peer closes, at most 1 s"},
+    {"rst", CLOSE_RST, "RST once the peer has acknowledged what was written, at most 1 s later"},
+    {"kill", CLOSE_KILL,
+     "what the kernel does to a killed server: FIN, or RST where unread bytes wait"},
+    {"drain", CLOSE_DRAIN, "finish what is under way, then FIN"},
+    {"keep", CLOSE_KEEP, "live connections stay"},
+    {0},
+};
+static const struct type close_how_type = TYPE_CHOICE(close_choices);
+
+static const struct row close_rows[] = {
+    {"port", &ports_type, offsetof(struct close_action, ports), ROW_REQUIRED, NULL,
+     "The port, or a list of them."},
+    {"connections", &close_how_type, offsetof(struct close_action, how), 0, "fin",
+     "What becomes of live connections."},
+    {"within", &type_time, offsetof(struct close_action, within_ns), 0, "5s",
+     "The longest that `drain` may take."},
+};
+
+static void close_preset(void *into)
+{
+    struct close_action *action = into;
+    action->how = CLOSE_FIN;
+    action->within_ns = INT64_C(5000000000);
+}
+
+static const struct table close_table = {
+    TABLE_ROWS("close", close_rows),
+    .doc = "Closes a port: it refuses connections and stays reserved.",
+    .shorthand = "port",
+    .preset = close_preset,
+};
+static const struct type close_type = TYPE_TABLE(&close_table, struct close_action);
+
+static void close_run(struct action_run *run, const void *value)
+{
+    const struct close_action *action = value;
+    const struct str *names = action->ports.items;
+    for (size_t i = 0; i < action->ports.count; i++) {
+        struct port *port = action_port(run, names[i]);
+        uint64_t id = 0;
+        if (!port)
+            return;
+        run->target(run, names[i]);
+        if (!run->wants_undo) {
+            port_close(port, (enum close_how)action->how, action->within_ns);
+            continue;
+        }
+        int error = port_push(port, false, (enum close_how)action->how, action->within_ns, &id);
+        if (error) {
+            action_port_failed(run, port, error);
+            return;
+        }
+        action_add_undo(run, undo_port, port, id);
+    }
+}
+
+static const struct action_type close_action = {.run = close_run, .undoable = true};
+
+/* reopen */
+
+struct reopen_action {
+    struct list ports;
+    int64_t down_ns;
+    int how;
+};
+
+static const struct row reopen_rows[] = {
+    {"port", &ports_type, offsetof(struct reopen_action, ports), ROW_REQUIRED, NULL,
+     "The port, or a list of them."},
+    {"down", &type_time, offsetof(struct reopen_action, down_ns), 0, "0ms",
+     "How long it stays closed."},
+    {"connections", &close_how_type, offsetof(struct reopen_action, how), 0, "fin",
+     "What becomes of live connections."},
+};
+
+static void reopen_preset(void *into)
+{
+    ((struct reopen_action *)into)->how = CLOSE_FIN;
+}
+
+static const struct table reopen_table = {
+    TABLE_ROWS("reopen", reopen_rows),
+    .doc = "Closes a port and opens it again a while later. It is done once the port is closed.",
+    .shorthand = "port",
+    .preset = reopen_preset,
+};
+static const struct type reopen_type = TYPE_TABLE(&reopen_table, struct reopen_action);
+
+static void reopen_run(struct action_run *run, const void *value)
+{
+    const struct reopen_action *action = value;
+    const struct str *names = action->ports.items;
+    for (size_t i = 0; i < action->ports.count; i++) {
+        struct port *port = action_port(run, names[i]);
+        if (!port)
+            return;
+        run->target(run, names[i]);
+        int error = port_reopen(port, (enum close_how)action->how, action->down_ns);
+        if (error) {
+            action_port_failed(run, port, error);
+            return;
+        }
+    }
+}
+
+static const struct action_type reopen_action = {.run = reopen_run};
+
+/* respond */
+
+struct respond_action {
+    struct action_scope scope;
+    struct respond respond;
+};
+
+static const struct row respond_rows[] = {
+    {"route", &route_type, offsetof(struct respond_action, scope.route), 0, NULL,
+     "The route, as PORT.NAME."},
+    {"port", &port_type, offsetof(struct respond_action, scope.port), 0, NULL,
+     "Every route of this port and its default."},
+    {NULL, &respond_type, offsetof(struct respond_action, respond), ROW_INCLUDE, NULL, NULL},
+};
+
+static enum read_result respond_check(struct reader *reader, const struct node *node, void *into)
+{
+    const struct respond_action *action = into;
+    if (respond_is_empty(&action->respond)) {
+        diagnostics_add(reader->diagnostics, node->place,
+                        "the action 'respond' says nothing of the answer");
+        diagnostics_help(reader->diagnostics,
+                         "give at least one key of a respond block, such as status: 200");
+        return READ_FAILED;
+    }
+    return action_scope_check(reader, node, &action->scope);
+}
+
+static const struct table respond_action_table = {
+    TABLE_ROWS("respond action", respond_rows),
+    .doc =
+        "Replaces the whole respond block of a route, or of every route and the default of a port.",
+    .check = respond_check,
+};
+static const struct type respond_action_type =
+    TYPE_TABLE(&respond_action_table, struct respond_action);
+
+static void respond_run(struct action_run *run, const void *value)
+{
+    const struct respond_action *action = value;
+    struct str route;
+    struct upstream *upstream = action_upstream(run, &action->scope, &route);
+    if (!upstream)
+        return;
+    const struct respond **block = arena_alloc(run->arena, sizeof *block);
+    struct list *sequence = arena_alloc(run->arena, sizeof *sequence);
+    *block = &action->respond;
+    *sequence = (struct list){block, 1};
+    action_add_undo(run, undo_upstream, upstream, upstream_push_respond(upstream, route, sequence));
+}
+
+static const struct upstream_config *find_config(const struct list *upstreams, struct str name)
+{
+    const struct map_entry *entries = upstreams->items;
+    for (size_t i = 0; i < upstreams->count; i++) {
+        if (str_equal(entries[i].name, name))
+            return entries[i].value;
+    }
+    return NULL;
+}
+
+enum read_result action_check_captures(struct reader *reader, const struct chosen *chosen,
+                                       const struct list *upstreams)
+{
+    const struct list none = {0};
+    if (!chosen->member || chosen->member->type != &respond_action_type || !chosen->value)
+        return READ_OK;
+    const struct respond_action *action = chosen->value;
+    ptrdiff_t dot = action->scope.route.data ? str_find_byte(action->scope.route, '.') : -1;
+    if (dot < 0)
+        return action->scope.port.data ? respond_check_path(reader, &action->respond, &none)
+                                       : READ_OK;
+    const struct upstream_config *config =
+        find_config(upstreams, str_slice(action->scope.route, 0, (size_t)dot));
+    struct str name = str_from(action->scope.route, (size_t)dot + 1);
+    const struct route_config *routes = config ? config->routes.items : NULL;
+    for (size_t i = 0; config && i < config->routes.count; i++) {
+        if (!routes[i].name.data || !str_equal(routes[i].name, name))
+            continue;
+        struct list captures = match_captures(routes[i].match);
+        return respond_check_path(reader, &action->respond, &captures);
+    }
+    return READ_OK;
+}
+
+static const struct action_type respond_action = {.run = respond_run, .undoable = true};
+
+/* status and delay */
+
+/** A value, or `off` which lifts it. */
+struct status_value {
+    bool off;
+    uint64_t status;
+};
+
+struct delay_value {
+    bool off;
+    struct duration delay;
+};
+
+static bool is_off(const struct node *node)
+{
+    return node->kind == NODE_STRING && str_is(node->text, "off");
+}
+
+static enum read_result status_value_read(struct reader *reader, const struct type *type,
+                                          const struct node *node, void *into)
+{
+    struct status_value *value = into;
+    (void)type;
+    value->off = is_off(node);
+    return value->off ? READ_OK : type_status.read(reader, &type_status, node, &value->status);
+}
+
+static enum read_result delay_value_read(struct reader *reader, const struct type *type,
+                                         const struct node *node, void *into)
+{
+    struct delay_value *value = into;
+    (void)type;
+    value->off = is_off(node);
+    return value->off ? READ_OK : type_duration.read(reader, &type_duration, node, &value->delay);
+}
+
+static struct json *off_schema(struct schema_writer *writer, const struct type *type)
+{
+    return schema_either(writer, schema_of(writer, type->of),
+                         schema_text(writer, "{\"const\": \"off\"}"));
+}
+
+static const struct type status_value_type = {
+    .name = "a status such as 503, or 'off'",
+    .size = sizeof(struct status_value),
+    .read = status_value_read,
+    .schema = off_schema,
+    .of = &type_status,
+};
+static const struct type delay_value_type = {
+    .name = "a duration such as 300ms, or 'off'",
+    .size = sizeof(struct delay_value),
+    .read = delay_value_read,
+    .schema = off_schema,
+    .of = &type_duration,
+};
+
+struct status_action {
+    struct action_scope scope;
+    struct status_value status;
+    uint64_t times;
+};
+
+struct delay_action {
+    struct action_scope scope;
+    struct delay_value delay;
+    uint64_t times;
+};
+
+static const struct row status_rows[] = {
+    {"route", &route_type, offsetof(struct status_action, scope.route), 0, NULL,
+     "The route, as PORT.NAME."},
+    {"port", &port_type, offsetof(struct status_action, scope.port), 0, NULL,
+     "Every route of this port and its default."},
+    {"status", &status_value_type, offsetof(struct status_action, status), ROW_REQUIRED, NULL,
+     "The status to answer with, with an empty body; `off` lifts it."},
+    {"times", &type_positive, offsetof(struct status_action, times), 0, "no end",
+     "For so many requests."},
+};
+
+static enum read_result status_check(struct reader *reader, const struct node *node, void *into)
+{
+    const struct status_action *action = into;
+    return action_scope_check(reader, node, &action->scope);
+}
+
+static const struct table status_table = {
+    TABLE_ROWS("status", status_rows),
+    .doc = "Forces a status: an empty body, no forwarding, and no sequence advances.",
+    .check = status_check,
+};
+static const struct type status_type = TYPE_TABLE(&status_table, struct status_action);
+
+static const struct row delay_rows[] = {
+    {"route", &route_type, offsetof(struct delay_action, scope.route), 0, NULL,
+     "The route, as PORT.NAME."},
+    {"port", &port_type, offsetof(struct delay_action, scope.port), 0, NULL,
+     "Every route of this port and its default."},
+    {"delay", &delay_value_type, offsetof(struct delay_action, delay), ROW_REQUIRED, NULL,
+     "The delay before each answer, in place of all others; `off` lifts it."},
+    {"times", &type_positive, offsetof(struct delay_action, times), 0, "no end",
+     "For so many requests."},
+};
+
+static enum read_result delay_check(struct reader *reader, const struct node *node, void *into)
+{
+    const struct delay_action *action = into;
+    return action_scope_check(reader, node, &action->scope);
+}
+
+static const struct table delay_table = {
+    TABLE_ROWS("delay action", delay_rows),
+    .doc = "Forces a delay that replaces all others.",
+    .check = delay_check,
+};
+static const struct type delay_type = TYPE_TABLE(&delay_table, struct delay_action);
+
+static void status_run(struct action_run *run, const void *value)
+{
+    const struct status_action *action = value;
+    struct str route;
+    struct upstream *upstream = action_upstream(run, &action->scope, &route);
+    if (!upstream)
+        return;
+    if (action->status.off) {
+        upstream_lift_status(upstream, route);
+        return;
+    }
+    action_add_undo(
+        run, undo_upstream, upstream,
+        upstream_push_status(upstream, route, (unsigned)action->status.status, action->times));
+}
+
+static void delay_run(struct action_run *run, const void *value)
+{
+    const struct delay_action *action = value;
+    struct str route;
+    struct upstream *upstream = action_upstream(run, &action->scope, &route);
+    if (!upstream)
+        return;
+    if (action->delay.off) {
+        upstream_lift_delay(upstream, route);
+        return;
+    }
+    action_add_undo(run, undo_upstream, upstream,
+                    upstream_push_delay(upstream, route, &action->delay.delay, action->times));
+}
+
+static const struct action_type status_action = {.run = status_run, .undoable = true};
+static const struct action_type delay_action = {.run = delay_run, .undoable = true};
+
+/* disconnect */
+
+struct disconnect_action {
+    struct list ports;
+    int how;
+    int which;
+};
+
+static const struct choice disconnect_choices[] = {
+    {"fin", CLOSE_FIN,
+     "FIN after what is written, then read on until the peer closes, at most 1 s"},
+    {"rst", CLOSE_RST, "RST once the peer has acknowledged what was written, at most 1 s later"},
+    {"kill", CLOSE_KILL,
+     "what the kernel does to a killed server: FIN, or RST where unread bytes wait"},
+    {0},
+};
+static const struct choice which_choices[] = {
+    {"all", WHICH_ALL, "every live connection"},
+    {"idle", WHICH_IDLE, "those with no request under way"},
+    {"oldest", WHICH_OLDEST, "the one accepted first"},
+    {"newest", WHICH_NEWEST, "the one accepted last"},
+    {0},
+};
+static const struct type disconnect_how_type = TYPE_CHOICE(disconnect_choices);
+static const struct type which_type = TYPE_CHOICE(which_choices);
+
+static const struct row disconnect_rows[] = {
+    {"port", &ports_type, offsetof(struct disconnect_action, ports), ROW_REQUIRED, NULL,
+     "The port, or a list of them."},
+    {"how", &disconnect_how_type, offsetof(struct disconnect_action, how), 0, "fin",
+     "How the connections end."},
+    {"which", &which_type, offsetof(struct disconnect_action, which), 0, "all",
+     "Which connections end."},
+};
+
+static void disconnect_preset(void *into)
+{
+    ((struct disconnect_action *)into)->how = CLOSE_FIN;
+}
+
+static const struct table disconnect_table = {
+    TABLE_ROWS("disconnect", disconnect_rows),
+    .doc = "Ends live connections of an open port.",
+    .shorthand = "port",
+    .preset = disconnect_preset,
+};
+static const struct type disconnect_type = TYPE_TABLE(&disconnect_table, struct disconnect_action);
+
+static void disconnect_run(struct action_run *run, const void *value)
+{
+    const struct disconnect_action *action = value;
+    const struct str *names = action->ports.items;
+    for (size_t i = 0; i < action->ports.count; i++) {
+        struct port *port = action_port(run, names[i]);
+        if (!port)
+            return;
+        run->target(run, names[i]);
+        port_disconnect(port, (enum which_streams)action->which, (enum close_how)action->how);
+    }
+}
+
+static const struct action_type disconnect_action = {.run = disconnect_run};
+
+/* The table of all. What this version does not have yet is told as such. */
+
+const struct member server_actions[] = {
+    {"open", &open_type, "Opens a port.", &open_action, 0},
+    {"close", &close_type,
+     "Closes a port; what becomes of live connections is said by `connections`.", &close_action, 0},
+    {"reopen", &reopen_type, "Closes a port and opens it again after `down`.", &reopen_action, 0},
+    {"respond", &respond_action_type, "Replaces what a route answers and starts its sequence anew.",
+     &respond_action, 0},
+    {"status", &status_type, "Forces a status.", &status_action, 0},
+    {"delay", &delay_type, "Forces a delay.", &delay_action, 0},
+    {"disconnect", &disconnect_type, "Ends live connections.", &disconnect_action, 0},
+    {"switch", &type_node, "Gives a port another protocol.", NULL, ROW_LATER},
+    {"tls", &type_node, "Changes a port's TLS.", NULL, ROW_LATER},
+    {"forward", &type_node, "Changes where a proxy forwards to.", NULL, ROW_LATER},
+    {"fault", &type_node, "Puts a fault on a port or route.", NULL, ROW_LATER},
+    {"heal", &type_node, "Lifts faults.", NULL, ROW_LATER},
+    {"goaway", &type_node, "Sends GOAWAY on HTTP/2 connections.", NULL, ROW_LATER},
+    {"health", &type_node, "Sets a gRPC health status.", NULL, ROW_LATER},
+    {0},
+};

@@ -1,0 +1,59 @@
+/**
+ * What can be done to a running server (LANGUAGE 8): open close reopen respond status delay
+ * disconnect.
+ *
+ * An action is a row (key, type, doc) and a function. It is done when its effect on new traffic has
+ * begun; what can be undone hands back an undo.
+ */
+#ifndef GOTO_SERVER_ACTION_H
+#define GOTO_SERVER_ACTION_H
+
+#include "schema/table.h"
+#include "server/server.h"
+
+/** How to take one change back. A list in the arena that the action was given. */
+struct undo {
+    struct undo *next;
+    void (*undo)(struct undo *undo);
+    void *target;
+    uint64_t id;
+    void *extra; /**< what else the undo needs */
+};
+
+/** What an action is run with and what it came to. */
+struct action_run {
+    void *context;       /**< a struct server, or what the runner's own actions need */
+    struct arena *arena; /**< lives as long as the scenario if `keep` is set by the action, else
+                            until it returned */
+    bool wants_undo;     /**< the change will be taken back: it must stay apart from others */
+    bool keep;           /**< set by an action whose change refers to memory of the arena */
+    struct undo *undo;   /**< set by an action that can be undone */
+    struct str why;      /**< set when it could not be done: the scenario fails with this text */
+    bool harness;        /**< `why` is a fault of ours or the machine, not of the spec */
+    void (*target)(struct action_run *run,
+                   struct str target); /**< the action tells each of its targets, for the journal */
+    /** An action that takes time calls pending() and, once done, finish() with what it returned. */
+    void *(*pending)(struct action_run *run);
+    void (*finish)(void *token, struct str why);
+    void *owner; /**< of target(), pending() */
+};
+
+/** `extra` of a member of the action family. */
+struct action_type {
+    void (*run)(struct action_run *run, const void *value);
+    bool undoable; /**< `for` suits it */
+};
+
+/**
+ * Checks the `path.NAME`s of a `respond` action against the captures of the routes it is for; other
+ * actions pass.
+ *
+ * @param upstreams of struct map_entry: struct upstream_config
+ */
+enum read_result action_check_captures(struct reader *reader, const struct chosen *chosen,
+                                       const struct list *upstreams);
+
+/** The server's actions, ended by a NULL key; the runner's family lists them beside its own. */
+extern const struct member server_actions[];
+
+#endif

@@ -1,0 +1,226 @@
+#include "server/http/exchange.h"
+
+#include "base/clock.h"
+#include "server/http/upstream.h"
+#include "server/port/port.h"
+#include "server/stream/scratch.h"
+
+static struct server *exchange_server(const struct exchange *exchange)
+{
+    return exchange->stream->port->server;
+}
+
+struct arena *exchange_arena(struct exchange *exchange)
+{
+    if (!exchange->arena)
+        exchange->arena = arena_new();
+    return exchange->arena;
+}
+
+/* The journal. */
+
+static void exchange_journal_request(struct exchange *exchange)
+{
+    struct server *server = exchange_server(exchange);
+    struct buf *packed = &server_scratch(server)->packed;
+    scratch_reset(packed);
+    request_pack(&exchange->request, packed);
+    struct entry entry = journal_entry(ENTRY_REQUEST, exchange->stream->port->name_id);
+    entry.connection = exchange->stream->number;
+    entry.request = exchange->number;
+    entry.flags = exchange->reused ? ENTRY_REUSED : 0;
+    /* before the append: its observers may answer, hold or end the exchange */
+    exchange->entry = journal_last(server->journal) + 1;
+    journal_append(server->journal, &entry, buf_str(packed));
+}
+
+/** Journals the answer, once. `flags`: ABORTED, or CLOSED_BY_SERVER for one that our side cut. */
+static void exchange_journal_response(struct exchange *exchange, unsigned flags)
+{
+    struct journal *journal = exchange_server(exchange)->journal;
+    if (exchange->journalled)
+        return;
+    exchange->journalled = true;
+    const struct entry *request = journal_get(journal, exchange->entry);
+    struct entry entry = journal_entry(ENTRY_RESPONSE, exchange->stream->port->name_id);
+    entry.connection = exchange->stream->number;
+    entry.request = exchange->number;
+    entry.route = request ? request->route : 0;
+    entry.status = (uint16_t)exchange->status;
+    entry.flags = (uint16_t)(flags | (request ? request->flags & ENTRY_UNMATCHED : 0));
+    entry.extra = exchange->body_sent;
+    entry.value = clock_now() - exchange->whole_ns;
+    entry.extra2 =
+        exchange->first_byte_ns ? (uint64_t)(exchange->first_byte_ns - exchange->whole_ns) : 0;
+    journal_append(journal, &entry, (struct str){NULL, 0});
+}
+
+/** Ends the exchange: its responder stops, its holds forget it, its answer is journalled. */
+static void exchange_end(struct exchange *exchange, unsigned flags)
+{
+    void (*responder_gone)(struct exchange *) = exchange->responder_gone;
+    exchange->state = EXCHANGE_ENDED;
+    exchange->responder_gone = NULL;
+    exchange->responder_writable = NULL;
+    if (responder_gone)
+        responder_gone(exchange);
+    hold_forget(exchange->hold);
+    exchange->hold = NULL;
+    exchange_journal_response(exchange, flags);
+}
+
+/* From the codec. */
+
+static void exchange_dispatch(struct exchange *exchange)
+{
+    exchange->state = EXCHANGE_WAITING;
+    upstream_answer(exchange->stream->port->owner, exchange);
+}
+
+void exchange_arrived(struct exchange *exchange)
+{
+    struct stream *stream = exchange->stream;
+    struct server *server = exchange_server(exchange);
+    struct exchange *arriving = server->arriving;
+    stream_enter(stream);
+    exchange->whole_ns = clock_now();
+    exchange->number = ++stream->port->requests;
+    exchange->state = EXCHANGE_HELD;
+    server->arriving = exchange;
+    exchange->telling = true;
+    exchange_journal_request(exchange);
+    exchange->telling = false;
+    server->arriving = arriving;
+    if (exchange->state == EXCHANGE_HELD && !exchange->hold)
+        exchange_dispatch(exchange);
+    stream_leave(stream);
+}
+
+void exchange_released(struct exchange *exchange)
+{
+    struct stream *stream = exchange->stream;
+    /* released while its entry is still being told: exchange_arrived() goes on */
+    if (exchange->telling || exchange->state != EXCHANGE_HELD)
+        return;
+    stream_enter(stream);
+    exchange_dispatch(exchange);
+    stream_leave(stream);
+}
+
+void exchange_gone(struct exchange *exchange, bool aborted)
+{
+    if (exchange->state == EXCHANGE_READING || exchange->state == EXCHANGE_ENDED)
+        return;
+    exchange->aborted |= aborted;
+    exchange_end(exchange, aborted ? ENTRY_ABORTED : ENTRY_CLOSED_BY_SERVER);
+}
+
+void exchange_peer_ended(struct exchange *exchange)
+{
+    if (exchange->state == EXCHANGE_READING || exchange->state == EXCHANGE_ENDED)
+        return;
+    exchange->aborted = true;
+    exchange_journal_response(exchange, ENTRY_ABORTED);
+}
+
+/* From the upstream. */
+
+static void exchange_begin(struct exchange *exchange, unsigned status)
+{
+    exchange->status = status;
+    exchange->first_byte_ns = clock_now();
+    exchange->state = EXCHANGE_ANSWERING;
+}
+
+/** The answer is whole. */
+static void exchange_complete(struct exchange *exchange, bool close)
+{
+    /* what the kernel refused has not reached the client, even if we have not read its RST yet */
+    bool aborted = exchange->stream->failed;
+    exchange->aborted |= aborted;
+    exchange_end(exchange, aborted ? ENTRY_ABORTED : 0);
+    exchange->codec->done(exchange, close);
+}
+
+void exchange_informational(struct exchange *exchange, unsigned status,
+                            const struct headers *headers)
+{
+    if (exchange->state == EXCHANGE_WAITING)
+        exchange->codec->informational(exchange, status, headers);
+}
+
+void exchange_head(struct exchange *exchange, const struct response_head *head)
+{
+    if (exchange->state != EXCHANGE_WAITING)
+        return;
+    exchange_begin(exchange, head->status);
+    exchange->codec->head(exchange, head);
+}
+
+void exchange_body(struct exchange *exchange, struct str bytes)
+{
+    if (exchange->state != EXCHANGE_ANSWERING || bytes.size == 0)
+        return;
+    exchange->body_sent += bytes.size;
+    exchange->codec->body(exchange, bytes);
+}
+
+void exchange_finish(struct exchange *exchange, const struct headers *trailers)
+{
+    struct stream *stream = exchange->stream;
+    if (exchange->state != EXCHANGE_ANSWERING)
+        return;
+    stream_enter(stream);
+    exchange->codec->finish(exchange, trailers);
+    exchange_complete(exchange, false);
+    stream_leave(stream);
+}
+
+void exchange_static(struct exchange *exchange, const struct static_answer *answer)
+{
+    struct stream *stream = exchange->stream;
+    if (exchange->state != EXCHANGE_WAITING)
+        return;
+    stream_enter(stream);
+    exchange_begin(exchange, answer->status);
+    exchange->body_sent = answer->body.size;
+    exchange->codec->whole(exchange, answer);
+    exchange_complete(exchange, answer->close);
+    stream_leave(stream);
+}
+
+void exchange_raw(struct exchange *exchange, unsigned status, struct str bytes, bool close)
+{
+    struct stream *stream = exchange->stream;
+    if (exchange->state != EXCHANGE_WAITING)
+        return;
+    GOTO_ASSERT(exchange->codec->raw);
+    stream_enter(stream);
+    exchange_begin(exchange, status);
+    exchange->body_sent = bytes.size;
+    exchange->codec->raw(exchange, bytes);
+    exchange_complete(exchange, close);
+    stream_leave(stream);
+}
+
+void exchange_cut(struct exchange *exchange, enum close_how how)
+{
+    struct stream *stream = exchange->stream;
+    if (exchange->state != EXCHANGE_WAITING && exchange->state != EXCHANGE_ANSWERING)
+        return;
+    stream_enter(stream);
+    exchange_end(exchange, ENTRY_CLOSED_BY_SERVER);
+    exchange->codec->cut(exchange, how);
+    stream_leave(stream);
+}
+
+size_t exchange_queued(const struct exchange *exchange)
+{
+    return stream_queued(exchange->stream);
+}
+
+struct str exchange_client(struct exchange *exchange, uint16_t *port)
+{
+    *port = exchange->stream->peer.port;
+    return stream_peer_address(exchange->stream, exchange->client);
+}

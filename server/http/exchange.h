@@ -1,0 +1,155 @@
+/**
+ * An exchange: one request and its answer, whatever version of HTTP carries it.
+ *
+ * The codec (h1.c; HTTP/2 later) makes an exchange when a request's head came, fills the request,
+ * and hands it over by exchange_arrived() when it was read whole. The exchange is journalled, held
+ * while actions that its arrival triggered are not done, and then given to the port's upstream,
+ * which answers by the calls below. The codec frees it when it ended: answered whole, cut, or its
+ * connection gone.
+ *
+ *     exchange_head(exchange, &head);
+ *     exchange_body(exchange, STR("hello"));
+ *     exchange_finish(exchange, NULL);
+ */
+#ifndef GOTO_SERVER_HTTP_EXCHANGE_H
+#define GOTO_SERVER_HTTP_EXCHANGE_H
+
+#include "base/arena.h"
+#include "server/http/message.h"
+#include "server/stream/stream.h"
+
+struct exchange;
+struct static_answer;
+
+/** The head of an answer. */
+struct response_head {
+    unsigned status;
+    struct str reason; /**< data NULL = the usual one */
+    const struct headers
+        *headers; /**< all but framing; may hold content-length or transfer-encoding written by
+                     hand, which then are sent instead of the right ones */
+    int64_t content_length; /**< of the body that follows; -1 = not known: chunked, or until close
+                               for HTTP/1.0 */
+    bool chunked;           /**< use chunks although the length is known (HTTP/1.1) */
+    bool close;             /**< end the connection after this answer */
+    bool no_framing; /**< neither content-length nor transfer-encoding: dropped by the user's null;
+                          the body then ends with the connection */
+    bool no_date;    /**< the user dropped the date header */
+};
+
+/** What a codec does for its exchanges. */
+struct exchange_codec {
+    void (*informational)(struct exchange *exchange, unsigned status,
+                          const struct headers *headers);
+    void (*head)(struct exchange *exchange, const struct response_head *head);
+    void (*body)(struct exchange *exchange, struct str bytes);
+    void (*finish)(struct exchange *exchange, const struct headers *trailers);
+    /** The exact bytes; NULL where the protocol has no such thing. */
+    void (*raw)(struct exchange *exchange, struct str bytes);
+    /** Ends without completing: HTTP/1 ends the connection that way; KEEP leaves it silent. */
+    void (*cut)(struct exchange *exchange, enum close_how how);
+    /** A whole answer, serialised before. */
+    void (*whole)(struct exchange *exchange, const struct static_answer *answer);
+    /** The exchange was answered whole and journalled: free it, go on with the connection (`close`:
+     * end it). */
+    void (*done)(struct exchange *exchange, bool close);
+};
+
+enum exchange_state {
+    EXCHANGE_READING,   /**< the request is not whole yet */
+    EXCHANGE_HELD,      /**< it is; actions it triggered are not done */
+    EXCHANGE_WAITING,   /**< given to the upstream; no byte of the answer yet */
+    EXCHANGE_ANSWERING, /**< the head was sent */
+    EXCHANGE_ENDED,     /**< whole or cut; the codec will free it */
+};
+
+struct exchange {
+    struct stream *stream;
+    const struct exchange_codec *codec;
+    void *codec_state;
+    struct request request;
+    struct arena *arena; /**< made by exchange_arena() at the first need; freed with the exchange */
+    uint64_t number;     /**< of the request on its port, from 1 */
+    uint64_t entry;      /**< number of its journal entry */
+    int64_t whole_ns;    /**< monotonic: the request was read whole */
+    int64_t first_byte_ns; /**< monotonic: first byte of the final answer; 0 = none yet */
+    enum exchange_state state;
+    bool aborted;       /**< the peer's FIN or RST came before the answer was whole */
+    unsigned status;    /**< answered */
+    uint64_t body_sent; /**< body bytes given to exchange_body() */
+    struct hold *hold;
+    void *responder; /**< the upstream's: what is answering */
+    /**
+     * Stop: the exchange is going away. Called once, however it ended (also within
+     * exchange_finish() and the like), unless set to NULL before. May be NULL.
+     */
+    void (*responder_gone)(struct exchange *exchange);
+    void (*responder_writable)(
+        struct exchange *exchange);   /**< the queue is low again; may be NULL */
+    bool telling;                     /**< its journal entry is being told to observers */
+    bool reused;                      /**< its connection had a request before */
+    bool journalled;                  /**< the entry of its answer was written */
+    char client[STREAM_ADDRESS_SIZE]; /**< filled by exchange_client() */
+};
+
+/** The exchange's arena. */
+struct arena *exchange_arena(struct exchange *exchange);
+
+/** Called by the codec: the request is whole. Journals it, holds or dispatches it. */
+void exchange_arrived(struct exchange *exchange);
+/**
+ * Called by the codec before it frees the exchange; journals the answer if that is not done.
+ * `aborted`: by the peer; else it was cut by our side, whose entry is CLOSED_BY_SERVER and not
+ * ABORTED.
+ */
+void exchange_gone(struct exchange *exchange, bool aborted);
+/**
+ * Called by the codec when the peer's FIN came while the exchange was not answered: it is aborted
+ * and journalled so at once. It goes on: who only closed its sending side still gets the answer.
+ */
+void exchange_peer_ended(struct exchange *exchange);
+/** Called by hold_release(): nothing holds the request any more. */
+void exchange_released(struct exchange *exchange);
+
+/** A 1xx answer; not allowed once the head was sent. */
+void exchange_informational(struct exchange *exchange, unsigned status,
+                            const struct headers *headers);
+void exchange_head(struct exchange *exchange, const struct response_head *head);
+/** Body bytes (copied as needed). For HEAD, 1xx, 204 and 304 they are counted but not sent. */
+void exchange_body(struct exchange *exchange, struct str bytes);
+/** The answer is whole; journals it. `trailers` may be NULL; they need chunks (HTTP/1.1). The
+ * exchange may be freed. */
+void exchange_finish(struct exchange *exchange, const struct headers *trailers);
+
+/**
+ * The fast path: a whole answer serialised before. `head` is everything after the status line and
+ * the date
+ * ("content-type: ...\r\n...\r\n\r\n"), `status_line` "HTTP/1.1 200 OK\r\n"; the codec adds the
+ * date and, where needed, "connection: close". The exchange may be freed.
+ */
+struct static_answer {
+    unsigned status;
+    struct str status_line;
+    struct str head;
+    struct str body;
+    const struct headers *headers; /**< the same for codecs that do not use the text */
+    bool close;
+};
+void exchange_static(struct exchange *exchange, const struct static_answer *answer);
+
+/** The exact bytes as the answer (HTTP/1); then the exchange is over, the connection stays unless
+ * `close`. */
+void exchange_raw(struct exchange *exchange, unsigned status, struct str bytes, bool close);
+/** Ends the exchange and its connection without completing; journals it. The exchange may be freed.
+ */
+void exchange_cut(struct exchange *exchange, enum close_how how);
+/** Bytes queued on its connection: writers pause above STREAM_HIGH_MARK until responder_writable().
+ */
+size_t exchange_queued(const struct exchange *exchange);
+/** "127.0.0.1" and the port of the peer. */
+struct str exchange_client(struct exchange *exchange, uint16_t *port);
+
+/** The HTTP/1 protocol for a port's streams; port->owner is a struct upstream. */
+extern const struct protocol h1_protocol;
+
+#endif

@@ -1,0 +1,82 @@
+/**
+ * HTTP/1.0 and 1.1 on a stream: what h1.c (reading), h1_write.c (answers) and server.c share.
+ *
+ * A connection reads one request at a time; while that is not answered, what the client sends ahead
+ * waits. Between requests a connection holds no exchange and no buffer. Exchanges are kept for use
+ * again, with their smaller buffers, by the server.
+ *
+ * A client that closes its sending side (FIN) before the answer is whole has aborted it, and the
+ * answer is journalled so; it is sent all the same, and then the connection is closed.
+ */
+#ifndef GOTO_SERVER_HTTP_H1_H
+#define GOTO_SERVER_HTTP_H1_H
+
+#include "base/buf.h"
+#include "server/http/exchange.h"
+#include "server/http/h1_parse.h"
+#include "server/server.h"
+
+enum {
+    H1_INLINE_HEADERS = 32,  /**< headers that need no arena */
+    H1_KEPT_BUFFER = 4096,   /**< a larger buffer is not kept with an unused exchange */
+    H1_KEPT_EXCHANGES = 128, /**< unused exchanges kept by a server */
+};
+
+struct h1_exchange;
+
+/** The protocol's state of one connection. */
+struct h1 {
+    struct stream *stream;
+    struct h1_exchange *current; /**< NULL between requests */
+    struct timer
+        timer; /**< the nearest of the limits idle, read, life; may fire early and start again */
+    int64_t began_ns;  /**< monotonic: the first byte of the current request came */
+    uint64_t requests; /**< read whole */
+    bool draining;     /**< no request after this one */
+    bool parsing;      /**< h1_bytes() is running */
+    bool blank;        /**< the empty line allowed before the next request came */
+};
+
+enum h1_phase { H1_HEAD, H1_BODY, H1_CHUNKS, H1_TRAILERS };
+
+/** An exchange with what reading and answering it takes. */
+struct h1_exchange {
+    struct exchange exchange;
+    struct h1 *h1;
+    struct h1_exchange *next; /**< unused */
+    enum h1_phase phase;
+    struct h1_scan scan;
+    struct h1_chunks chunks;
+    struct buf head; /**< the head's bytes; the request's texts point into it */
+    struct buf body;
+    struct buf trailers;
+    uint64_t body_left; /**< with Content-Length */
+    bool keep_alive;    /**< the client lets the connection be used again */
+    bool is_head;       /**< a HEAD request */
+    bool chunked;       /**< the answer's body is sent in chunks */
+    bool bodiless;      /**< the answer has no body on the wire */
+    bool close;         /**< the connection ends after the answer */
+    bool counted;       /**< the answer told its length: */
+    uint64_t declared;
+    uint64_t written; /**< body bytes of the answer */
+    struct header headers[H1_INLINE_HEADERS];
+};
+
+extern const struct exchange_codec h1_codec;
+
+/** The connection's next step after an answer: another request, or its end. Frees the exchange. */
+void h1_done(struct exchange *exchange, bool close);
+
+/** Refuses what the client sent: journals why, answers unless `status` is 0, and ends the
+ * connection. */
+void h1_refuse(struct h1 *h1, unsigned status, const char *why);
+/** Writes the answer to a refused request. */
+void h1_write_refusal(struct stream *stream, unsigned status, const char *why, bool with_body);
+
+/** An exchange that is ready to read a head, and back. */
+struct h1_exchange *h1_exchange_new(struct h1 *h1);
+void h1_exchange_free(struct h1_exchange *x);
+/** Frees the unused exchanges. */
+void h1_pool_clear(struct server *server);
+
+#endif

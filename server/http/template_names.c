@@ -1,0 +1,255 @@
+/* The names of templates: what each one yields. */
+#include "server/http/template_private.h"
+
+#include "base/clock.h"
+#include "schema/body.h"
+
+static const struct json *text_or_missing(struct arena *arena, struct str text)
+{
+    return text.data ? json_string(arena, text) : NULL;
+}
+
+/** A number of the context, where 0 stands for none. */
+static const struct json *number_or_missing(struct arena *arena, uint64_t number)
+{
+    if (number == 0)
+        return NULL;
+    return json_number(arena, arena_printf(arena, "%llu", (unsigned long long)number));
+}
+
+static const struct json *name_path(const struct template_call *call,
+                                    struct template_context *context, struct arena *arena)
+{
+    for (size_t i = 0; context->path && i < context->path->count; i++) {
+        if (str_equal(context->path->items[i].name, call->member))
+            return json_string(arena, context->path->items[i].value);
+    }
+    return NULL;
+}
+
+static const struct json *name_method(const struct template_call *call,
+                                      struct template_context *context, struct arena *arena)
+{
+    (void)call;
+    return context->request ? text_or_missing(arena, context->request->method) : NULL;
+}
+
+static const struct json *name_request_path(const struct template_call *call,
+                                            struct template_context *context, struct arena *arena)
+{
+    (void)call;
+    return context->request ? text_or_missing(arena, context->request->path) : NULL;
+}
+
+static const struct json *name_query(const struct template_call *call,
+                                     struct template_context *context, struct arena *arena)
+{
+    if (!context->request)
+        return NULL;
+    return query_to_json(context->request->query, call->member, arena);
+}
+
+static const struct json *name_header(const struct template_call *call,
+                                      struct template_context *context, struct arena *arena)
+{
+    if (!context->request)
+        return NULL;
+    return headers_to_json(&context->request->headers, call->member, arena);
+}
+
+static const struct json *name_cookie(const struct template_call *call,
+                                      struct template_context *context, struct arena *arena)
+{
+    if (!context->request)
+        return NULL;
+    return text_or_missing(arena, request_cookie(context->request, call->member));
+}
+
+static const struct json *name_body(const struct template_call *call,
+                                    struct template_context *context, struct arena *arena)
+{
+    (void)call;
+    return context->request ? json_string(arena, context->request->body) : NULL;
+}
+
+static const struct json *name_json(const struct template_call *call,
+                                    struct template_context *context, struct arena *arena)
+{
+    if (!context->json_tried && context->request) {
+        struct json_error error;
+        context->json_tried = true;
+        context->json = json_read(arena, context->request->body, &error);
+    }
+    return context->json ? body_jsonpath_value(call->path, context->json, arena) : NULL;
+}
+
+static const struct json *name_request_number(const struct template_call *call,
+                                              struct template_context *context, struct arena *arena)
+{
+    (void)call;
+    return number_or_missing(arena, context->request_number);
+}
+
+static const struct json *name_connection_number(const struct template_call *call,
+                                                 struct template_context *context,
+                                                 struct arena *arena)
+{
+    (void)call;
+    return number_or_missing(arena, context->connection_number);
+}
+
+/** No connection of this version has TLS. */
+static const struct json *name_tls(const struct template_call *call,
+                                   struct template_context *context, struct arena *arena)
+{
+    (void)call;
+    (void)context;
+    (void)arena;
+    return NULL;
+}
+
+static const struct json *name_client_address(const struct template_call *call,
+                                              struct template_context *context, struct arena *arena)
+{
+    (void)call;
+    return text_or_missing(arena, context->client_address);
+}
+
+static const struct json *name_now(const struct template_call *call,
+                                   struct template_context *context, struct arena *arena)
+{
+    enum { SIZE = 40 };
+    (void)call;
+    (void)context;
+    char *text = arena_alloc(arena, SIZE);
+    clock_format(clock_wall(), text, SIZE);
+    return json_string(arena, str_of(text));
+}
+
+static const struct json *name_now_ms(const struct template_call *call,
+                                      struct template_context *context, struct arena *arena)
+{
+    (void)call;
+    (void)context;
+    return json_integer(arena, clock_wall() / CLOCK_MS);
+}
+
+/** The draws of this answer: the same for the same upstream, seed and request. */
+static struct random *draws(struct template_context *context, struct arena *arena)
+{
+    if (!context->random_ready) {
+        struct str key = arena_printf(arena, "template " STR_FMT, STR_ARG(context->upstream));
+        context->random = random_for(context->seed, key, context->draw);
+        context->random_ready = true;
+    }
+    return &context->random;
+}
+
+/** A version 4 UUID (RFC 9562). */
+static const struct json *name_uuid(const struct template_call *call,
+                                    struct template_context *context, struct arena *arena)
+{
+    (void)call;
+    struct random *random = draws(context, arena);
+    uint64_t high = random_next(random);
+    uint64_t low = random_next(random);
+    high = (high & ~UINT64_C(0xf000)) | UINT64_C(0x4000);
+    low = (low & ~(UINT64_C(3) << 62)) | UINT64_C(2) << 62;
+    return json_string(arena, arena_printf(arena, "%08x-%04x-%04x-%04x-%012llx",
+                                           (unsigned)(high >> 32), (unsigned)(high >> 16 & 0xffff),
+                                           (unsigned)(high & 0xffff), (unsigned)(low >> 48),
+                                           (unsigned long long)(low & UINT64_C(0xffffffffffff))));
+}
+
+static const struct json *name_random(const struct template_call *call,
+                                      struct template_context *context, struct arena *arena)
+{
+    uint64_t span = (uint64_t)call->high - (uint64_t)call->low;
+    uint64_t drawn = random_between(draws(context, arena), 0, span);
+    return json_integer(arena, (int64_t)((uint64_t)call->low + drawn));
+}
+
+static const struct json *name_random_string(const struct template_call *call,
+                                             struct template_context *context, struct arena *arena)
+{
+    static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+    struct random *random = draws(context, arena);
+    size_t size = (size_t)call->low;
+    char *text = arena_alloc(arena, size);
+    for (size_t i = 0; i < size; i++)
+        text[i] = letters[random_between(random, 0, sizeof letters - 2)];
+    return json_string(arena, (struct str){text, size});
+}
+
+static const struct json *name_literal(const struct template_call *call,
+                                       struct template_context *context, struct arena *arena)
+{
+    (void)context;
+    (void)arena;
+    return call->literal;
+}
+
+const struct template_row template_literal_row = {
+    .doc = {"\"text\"", "The text itself, such as \"{{\".", false},
+    .name = "text",
+    .value = name_literal,
+};
+
+#define NAME(form, name, shape, value, doc)                                                        \
+    {                                                                                              \
+        {form, doc, false}, name, shape, value, NULL, false                                        \
+    }
+#define LATER(form, name, shape, doc)                                                              \
+    {                                                                                              \
+        {form, doc, true}, name, shape, NULL, NULL, false                                          \
+    }
+
+const struct template_row template_names[] = {
+    NAME("path.NAME", "path", SHAPE_MEMBER, name_path,
+         "What the route's path captured, percent-decoded."),
+    NAME("request.method", "request.method", SHAPE_NONE, name_method, "The method."),
+    NAME("request.path", "request.path", SHAPE_NONE, name_request_path,
+         "The path as sent, without the query."),
+    NAME("request.query.NAME", "request.query", SHAPE_MEMBER, name_query,
+         "A field of the query, decoded; a list if it came several times."),
+    NAME("request.header.NAME", "request.header", SHAPE_MEMBER, name_header,
+         "A header; a list if it came several times."),
+    NAME("request.cookie.NAME", "request.cookie", SHAPE_MEMBER, name_cookie, "A cookie."),
+    NAME("request.body", "request.body", SHAPE_NONE, name_body, "The body as text."),
+    NAME("request.json $.a.b", "request.json", SHAPE_PATH, name_json,
+         "What a JSONPath finds in the body: a value, or the list of all for a path that may find "
+         "several."),
+    NAME("request.number", "request.number", SHAPE_NONE, name_request_number,
+         "How many requests this route had, from 1."),
+    NAME("connection.number", "connection.number", SHAPE_NONE, name_connection_number,
+         "The number of the connection on its port, from 1."),
+    NAME("tls.sni", "tls.sni", SHAPE_NONE, name_tls,
+         "The server name asked for; missing without TLS."),
+    NAME("tls.version", "tls.version", SHAPE_NONE, name_tls,
+         "\"TLSv1.3\" and the like; missing without TLS."),
+    NAME("client.address", "client.address", SHAPE_NONE, name_client_address,
+         "The address of the client, without its port."),
+    LATER("message $.a", "message", SHAPE_PATH, "What a JSONPath finds in the gRPC message."),
+    NAME("now", "now", SHAPE_NONE, name_now,
+         "The time as RFC 3339 in UTC: \"2026-01-02T03:04:05.678Z\"."),
+    NAME("now.ms", "now.ms", SHAPE_NONE, name_now_ms, "The time in milliseconds since 1970."),
+    NAME("uuid", "uuid", SHAPE_NONE, name_uuid, "A random UUID, drawn from the seed."),
+    NAME("random 1 100", "random", SHAPE_RANGE, name_random,
+         "A whole number between two, both included, drawn from the seed."),
+    NAME("random.string 16", "random.string", SHAPE_COUNT, name_random_string,
+         "So many letters and digits, drawn from the seed; at most 65536."),
+    LATER("response.status", "response.status", SHAPE_NONE,
+          "In forward.response: the far side's status."),
+    LATER("response.header.NAME", "response.header", SHAPE_MEMBER,
+          "In forward.response: a header of the far side."),
+    LATER("response.body", "response.body", SHAPE_NONE,
+          "In forward.response: the far side's body."),
+    LATER("response.json $.x", "response.json", SHAPE_PATH,
+          "In forward.response: what a JSONPath finds in the far side's body."),
+};
+const size_t template_names_count = COUNT_OF(template_names);
+
+const struct template_doc *template_name_doc(size_t index)
+{
+    return index < template_names_count ? &template_names[index].doc : NULL;
+}

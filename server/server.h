@@ -1,0 +1,72 @@
+/**
+ * The stand-in of one scenario: its ports, and what holds for all of them.
+ *
+ * The server knows no tests and no files: it opens ports, answers by routes, and writes what
+ * happens into the journal. All calls run on the loop's thread.
+ */
+#ifndef GOTO_SERVER_SERVER_H
+#define GOTO_SERVER_SERVER_H
+
+#include "base/loop.h"
+#include "journal/journal.h"
+#include "schema/table.h"
+
+struct port;
+struct scratch;
+struct upstream;
+
+struct server {
+    struct loop *loop;
+    struct journal *journal;
+    uint64_t seed;
+    struct port **ports;
+    size_t count;
+    size_t capacity;
+    struct exchange
+        *arriving; /**< the exchange whose request is being journalled right now: server_hold() */
+    uint64_t streams; /**< connections not yet gone */
+    void (*gone)(
+        struct server *server); /**< called when `streams` falls to 0 while closing, may be NULL */
+    /** Told, in the next turn, that bytes came or went; NULL when nobody asks. */
+    void (*bytes_moved)(struct server *server);
+    struct timer bytes_soon; /**< active: bytes_moved() is to be called */
+    bool closing;            /**< server_close_all() was called */
+    struct scratch
+        *scratch; /**< what all connections share for the length of a callback: stream/scratch.h */
+};
+
+void server_init(struct server *server, struct loop *loop, struct journal *journal, uint64_t seed);
+/** Frees all ports; every stream must be gone (server_close_all(), then the loop until `streams` is
+ * 0). */
+void server_clear(struct server *server);
+
+/** A port by the name of its upstream, or NULL. */
+struct port *server_port(const struct server *server, struct str name);
+
+/** Ends everything at once: all ports are freed, all connections killed. `streams` falls to 0 in
+ * later turns. */
+void server_close_all(struct server *server);
+
+/**
+ * Reads whatever the kernel still holds: accepts what waits, reads all sockets until they are dry,
+ * without waiting.
+ *
+ * @return whether anything was there: call again until false
+ */
+bool server_read_rest(struct server *server);
+
+/**
+ * Keeps the request that is arriving from being answered until hold_release(): for what observers
+ * of its journal entry have to do first. NULL when none is arriving. A request may be held several
+ * times; it may also go away before it is released.
+ */
+struct hold;
+struct hold *server_hold(struct server *server);
+/** Releases one hold; the last one of a request lets it be answered, before this returns. NULL is
+ * allowed. */
+void hold_release(struct hold *hold);
+/** The held exchange goes away: its hold stays until the last release. For exchange.c. NULL is
+ * allowed. */
+void hold_forget(struct hold *hold);
+
+#endif

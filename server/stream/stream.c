@@ -1,0 +1,353 @@
+#include "server/stream/stream.h"
+
+#include "base/clock.h"
+#include "base/memory.h"
+#include "server/port/port.h"
+#include "server/stream/scratch.h"
+#include "server/stream/stream_private.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <string.h>
+
+/** Bytes read in one go before other connections have their turn. */
+enum { STREAM_READS = 16 };
+
+void stream_enter(struct stream *stream)
+{
+    struct scratch *scratch = server_scratch(stream->port->server);
+    stream->busy++;
+    if (!scratch->corked && !stream->closed)
+        scratch->corked = stream;
+}
+
+void stream_leave(struct stream *stream)
+{
+    struct scratch *scratch = server_scratch(stream->port->server);
+    GOTO_ASSERT(stream->busy > 0);
+    if (stream->busy > 1) {
+        stream->busy--;
+        return;
+    }
+    /* still busy: what ends the stream here must not end it under our feet */
+    if (scratch->corked == stream) {
+        if (scratch->output_size)
+            queue_flush(stream);
+        scratch->output_size = 0;
+        scratch->corked = NULL;
+    }
+    if (stream->closing && !stream->closed)
+        end_advance(stream);
+    if (stream->closed && !stream->told_gone) {
+        stream->told_gone = true;
+        stream->protocol->gone(stream);
+        stream->state = NULL;
+    }
+    stream->busy--;
+    stream_update(stream);
+}
+
+static bool input_is_full(const struct stream *stream)
+{
+    return stream->input && stream->input->bytes.size >= STREAM_MOST_INPUT;
+}
+
+void stream_update(struct stream *stream)
+{
+    int events = 0;
+    /* tests of what stands above streams use ones without a socket */
+    if (stream->closed || !stream->watcher.loop)
+        return;
+    if (stream->failed)
+        events = UV_READABLE;
+    else if (!stream->peer_ended && (stream->closing || !input_is_full(stream)))
+        events = UV_READABLE;
+    else if (!stream->peer_ended && !stream->peer_closing)
+        events = UV_DISCONNECT;
+    if (stream->queue && !timer_is_active(&stream->queue->soon))
+        events |= UV_WRITABLE;
+    watcher_set(&stream->watcher, events);
+}
+
+static void input_free(struct stream *stream)
+{
+    if (stream->input)
+        memory_free(stream->input->bytes.data);
+    memory_free(stream->input);
+    stream->input = NULL;
+}
+
+static size_t stream_offer_bytes(struct stream *stream, struct str bytes)
+{
+    stream->offering = true;
+    size_t taken = stream->protocol->bytes(stream, bytes);
+    stream->offering = false;
+    GOTO_ASSERT(taken <= bytes.size);
+    return taken;
+}
+
+/** Offers what was not taken before. The stream may be closed afterwards. */
+static void stream_offer_input(struct stream *stream)
+{
+    if (!stream->input || stream->paused || stream->closing)
+        return;
+    /* taken off the stream while it is offered: a close within frees what the stream has */
+    struct stream_input *input = stream->input;
+    stream->input = NULL;
+    size_t taken = stream_offer_bytes(stream, bytes_str(&input->bytes));
+    bytes_consume(&input->bytes, taken);
+    stream->input = input;
+    if (stream->closing || input->bytes.size == 0)
+        input_free(stream);
+}
+
+static void stream_keep(struct stream *stream, struct str bytes)
+{
+    if (bytes.size == 0 || stream->closing)
+        return;
+    if (!stream->input)
+        stream->input = memory_alloc(sizeof *stream->input);
+    bytes_append(&stream->input->bytes, bytes);
+}
+
+static void stream_offer(struct stream *stream, struct str bytes)
+{
+    size_t taken = 0;
+    if (stream->input) {
+        stream_keep(stream, bytes);
+        stream_offer_input(stream);
+        return;
+    }
+    if (!stream->paused)
+        taken = stream_offer_bytes(stream, bytes);
+    stream_keep(stream, str_from(bytes, taken));
+}
+
+/** The peer's RST: the protocol is told, then the stream goes. */
+static void stream_reset(struct stream *stream)
+{
+    end_note(stream, ENTRY_CLOSED_BY_CLIENT | ENTRY_CLOSED_BY_RESET);
+    stream->peer_ended = true;
+    stream->failed = true;
+    if (!stream->closing)
+        stream->protocol->ended(stream, true);
+    end_finish(stream, false);
+}
+
+static void stream_fin(struct stream *stream)
+{
+    end_note(stream, ENTRY_CLOSED_BY_CLIENT);
+    stream->peer_closing = true;
+    stream->peer_ended = true;
+    stream->protocol->ended(stream, false);
+}
+
+/** The peer ended while bytes that nobody takes stand before its FIN: the protocol is told without
+ * reading them. */
+static void stream_look_behind(struct stream *stream)
+{
+    struct tcp_info info;
+    socklen_t size = sizeof info;
+    memset(&info, 0, sizeof info);
+    if (stream->peer_closing ||
+        getsockopt(stream->watcher.fd, IPPROTO_TCP, TCP_INFO, &info, &size) < 0)
+        return;
+    if (info.tcpi_state == TCP_CLOSE) {
+        stream_reset(stream);
+    } else if (info.tcpi_state == TCP_CLOSE_WAIT) {
+        end_note(stream, ENTRY_CLOSED_BY_CLIENT);
+        stream->peer_closing = true;
+        stream->protocol->ended(stream, false);
+    }
+}
+
+void stream_count(struct stream *stream, size_t received, size_t sent)
+{
+    struct server *server = stream->port->server;
+    stream->received += received;
+    stream->sent += sent;
+    stream->port->bytes_in += received;
+    stream->port->bytes_out += sent;
+    if (server->bytes_moved && !timer_is_active(&server->bytes_soon))
+        timer_start(&server->bytes_soon, 0);
+}
+
+/** One recv() and what follows from it. Returns the bytes, 0 when there is nothing more to read
+ * now. */
+static size_t stream_read_once(struct stream *stream, char *into)
+{
+    ssize_t got;
+    do
+        got = recv(stream->watcher.fd, into, SCRATCH_INPUT, MSG_DONTWAIT);
+    while (got < 0 && errno == EINTR);
+    if (got > 0) {
+        stream_count(stream, (size_t)got, 0);
+        stream->active_ns = clock_now();
+        stream_offer(stream, (struct str){into, (size_t)got});
+        return (size_t)got;
+    }
+    if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+        return 0;
+    if (got == 0 && !stream->failed)
+        stream_fin(stream);
+    else
+        stream_reset(stream);
+    return 0;
+}
+
+/** Reads until the kernel has no more, the turn is over, or nobody takes it. `dry`: go on until it
+ * says so. */
+static void stream_read(struct stream *stream, bool dry)
+{
+    struct scratch *scratch = server_scratch(stream->port->server);
+    bool shared = !scratch->input_taken;
+    char *into = shared ? scratch->input : memory_alloc(SCRATCH_INPUT);
+    if (shared)
+        scratch->input_taken = true;
+    for (int i = 0; (dry || i < STREAM_READS) && !stream->closing && !stream->peer_ended; i++) {
+        if (input_is_full(stream)) {
+            stream_look_behind(stream);
+            break;
+        }
+        size_t got = stream_read_once(stream, into);
+        if (got == 0 || (got < SCRATCH_INPUT && !dry))
+            break;
+    }
+    if (shared)
+        scratch->input_taken = false;
+    else
+        memory_free(into);
+}
+
+static void stream_written(struct stream *stream)
+{
+    queue_flush(stream);
+    if (stream->was_high && !stream->failed && stream_queued(stream) <= STREAM_LOW_MARK) {
+        stream->was_high = false;
+        if (!stream->closing)
+            stream->protocol->writable(stream);
+    }
+}
+
+static void stream_ready(struct watcher *watcher, int events)
+{
+    struct stream *stream = CONTAINER_OF(watcher, struct stream, watcher);
+    if (stream->closed)
+        return;
+    /* libuv stops watching a socket that has an error: what it is comes out by reading */
+    bool error = !uv_is_active((const uv_handle_t *)&watcher->poll);
+    if (error)
+        watcher->events = 0;
+    stream_enter(stream);
+    if ((events & UV_WRITABLE) && stream->queue)
+        stream_written(stream);
+    if (!stream->closed && (events & (UV_READABLE | UV_DISCONNECT))) {
+        if (stream->closing)
+            end_discard(stream);
+        else
+            stream_read(stream, error);
+    }
+    if (stream->failed && !stream->closing)
+        stream_reset(stream);
+    stream_leave(stream);
+}
+
+bool stream_read_now(struct stream *stream)
+{
+    uint64_t received = stream->received;
+    bool ended = stream->peer_ended;
+    if (stream->closed || stream->busy || stream->peer_ended)
+        return false;
+    stream_enter(stream);
+    if (stream->closing)
+        end_discard(stream);
+    else
+        stream_read(stream, true);
+    bool any = stream->received != received || stream->peer_ended != ended;
+    stream_leave(stream);
+    return any;
+}
+
+void stream_pause(struct stream *stream)
+{
+    stream->paused = true;
+}
+
+void stream_resume(struct stream *stream)
+{
+    if (!stream->paused)
+        return;
+    stream->paused = false;
+    if (stream->closed || stream->offering)
+        return;
+    stream_enter(stream);
+    stream_offer_input(stream);
+    stream_leave(stream);
+}
+
+/** Keeps the peer's address; an IPv4 address mapped into IPv6 as IPv4. */
+static void stream_set_peer(struct stream_peer *peer, const struct sockaddr_storage *address)
+{
+    if (address->ss_family == AF_INET6) {
+        const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)address;
+        bool mapped = IN6_IS_ADDR_V4MAPPED(&v6->sin6_addr);
+        size_t skip = mapped ? 12 : 0;
+        memcpy(peer->address, (const char *)&v6->sin6_addr + skip, sizeof v6->sin6_addr - skip);
+        peer->port = ntohs(v6->sin6_port);
+        peer->v6 = !mapped;
+    } else {
+        const struct sockaddr_in *v4 = (const struct sockaddr_in *)address;
+        memcpy(peer->address, &v4->sin_addr, sizeof v4->sin_addr);
+        peer->port = ntohs(v4->sin_port);
+    }
+}
+
+struct str stream_peer_address(const struct stream *stream, char out[STREAM_ADDRESS_SIZE])
+{
+    if (!inet_ntop(stream->peer.v6 ? AF_INET6 : AF_INET, stream->peer.address, out,
+                   STREAM_ADDRESS_SIZE))
+        out[0] = '\0';
+    return str_of(out);
+}
+
+static void stream_journal_start(struct stream *stream)
+{
+    char address[STREAM_ADDRESS_SIZE];
+    char text[STREAM_ADDRESS_SIZE + 16];
+    stream_peer_address(stream, address);
+    int size = snprintf(text, sizeof text, stream->peer.v6 ? "[%s]:%u" : "%s:%u", address,
+                        stream->peer.port);
+    struct entry entry = journal_entry(ENTRY_CONNECTION, stream->port->name_id);
+    entry.connection = stream->number;
+    journal_append(stream->port->server->journal, &entry, (struct str){text, (size_t)size});
+}
+
+struct stream *stream_new(struct port *port, int fd, const struct sockaddr_storage *address)
+{
+    struct stream *stream = memory_alloc(sizeof *stream);
+    struct server *server = port->server;
+    server_scratch(server);
+    stream->port = port;
+    stream->protocol = port->protocol;
+    stream->number = ++port->accepted;
+    stream->accepted_ns = clock_now();
+    stream->active_ns = stream->accepted_ns;
+    stream_set_peer(&stream->peer, address);
+    stream->previous = port->newest;
+    if (port->newest)
+        port->newest->next = stream;
+    else
+        port->oldest = stream;
+    port->newest = stream;
+    port->live++;
+    server->streams++;
+    /* a socket fresh from accept4() can be watched: what fails here is our own mistake */
+    GOTO_ASSERT(watcher_init(&stream->watcher, server->loop, fd, stream_ready) == 0);
+    stream_enter(stream);
+    stream->state = stream->protocol->start(stream);
+    stream_journal_start(stream);
+    stream_leave(stream);
+    return stream;
+}

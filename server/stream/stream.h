@@ -1,0 +1,158 @@
+/**
+ * A connection as a stream of bytes: the socket, the stages between it and the protocol, and its
+ * end.
+ *
+ * A stream reads while its protocol takes, queues what the protocol writes (bounded:
+ * `most_queued`), and ends in one of the ways that tests need: FIN, RST, as a killed server.
+ * Protocols are vtables: a port gives each new stream the protocol it has at that moment.
+ *
+ *     socket  <->  stages (faults, TLS: none yet)  <->  protocol
+ */
+#ifndef GOTO_SERVER_STREAM_STREAM_H
+#define GOTO_SERVER_STREAM_STREAM_H
+
+#include "base/loop.h"
+#include "base/str.h"
+
+#include <sys/uio.h>
+
+struct port;
+struct stream;
+
+/** How a connection is ended (LANGUAGE section 7, "fin means …"). */
+enum close_how {
+    CLOSE_FIN,   /**< after what is queued: FIN, then read on until the peer closes, at most 1 s */
+    CLOSE_RST,   /**< wait until the peer acknowledged what was written (at most 1 s, journalled if
+                    missed), then RST */
+    CLOSE_KILL,  /**< what the kernel does to a killed server: close(2) at once; queued bytes are
+                    lost */
+    CLOSE_DRAIN, /**< finish what is under way, then FIN */
+    CLOSE_KEEP,  /**< leave it */
+};
+
+/** What a protocol does with a stream. All are called on the loop's thread. */
+struct protocol {
+    const char *name; /**< "http" */
+    /** A connection was accepted. Returns the protocol's state, kept in stream->state. */
+    void *(*start)(struct stream *stream);
+    /** Bytes came. Returns how many were taken; the rest is offered again with what comes, or on
+     * stream_resume(). */
+    size_t (*bytes)(struct stream *stream, struct str bytes);
+    /** The queue fell below its low mark. */
+    void (*writable)(struct stream *stream);
+    /**
+     * The peer sent FIN (`reset` false) or RST; nothing more will come but what `input` holds. The
+     * protocol decides about its own side; after RST the stream goes away by itself. When a FIN is
+     * seen behind bytes that are not read yet, this is called at once, and again (with
+     * stream->peer_ended) when they were read.
+     */
+    void (*ended)(struct stream *stream, bool reset);
+    /** The stream is being closed by our side: from now on writes are ignored and bytes are not
+     * offered. */
+    void (*closing)(struct stream *stream);
+    /** A graceful end is asked for: finish what is under way, then stream_close(FIN). */
+    void (*drain)(struct stream *stream);
+    /** Whether the connection is idle: no request is under way. */
+    bool (*is_idle)(const struct stream *stream);
+    /** The stream is gone; free the state. Called exactly once for each start(). */
+    void (*gone)(struct stream *stream);
+};
+
+/** The peer's address. */
+struct stream_peer {
+    uint8_t address[16]; /**< IPv4: the first four */
+    uint16_t port;
+    bool v6;
+};
+
+/** A connection. Fields are read by protocols, written by stream.c only, but `state` and the
+ * timers' use. */
+struct stream {
+    struct watcher watcher;
+    struct port *port;
+    const struct protocol *protocol;
+    void *state; /**< the protocol's */
+    struct stream *previous;
+    struct stream *next;        /**< in the port's list, oldest first */
+    uint64_t number;            /**< on its port, from 1 */
+    int64_t accepted_ns;        /**< monotonic */
+    int64_t active_ns;          /**< monotonic: the last time bytes moved */
+    uint64_t received;          /**< bytes from the peer */
+    uint64_t sent;              /**< bytes accepted by the kernel */
+    struct stream_queue *queue; /**< what waits to be written; NULL when empty */
+    struct stream_input
+        *input; /**< bytes not yet taken; NULL when none: an idle connection holds no buffer */
+    struct stream_end *end; /**< a close under way */
+    struct stream_peer peer;
+    uint16_t end_flags; /**< ENTRY_CLOSED_BY_…: who ended first; 0 = nobody yet */
+    uint16_t busy;      /**< callbacks under way: stream_enter() */
+    bool paused;        /**< the protocol takes nothing now */
+    bool peer_closing;  /**< the peer's FIN is known; bytes before it may wait in the kernel */
+    bool peer_ended;    /**< all bytes up to the peer's FIN were read */
+    bool closing;       /**< stream_close() was called: writes are ignored, bytes are not offered */
+    bool closed;        /**< the socket is closed; the memory goes in a later turn */
+    bool failed;        /**< the kernel refused a write: the peer is gone */
+    bool was_high;      /**< the queue was above the high mark: writable() is due */
+    bool offering;      /**< protocol->bytes() is running */
+    bool told_gone;     /**< protocol->gone() was called */
+};
+
+/** The most bytes that may wait in a stream's queue before writers should pause, and the low mark.
+ */
+enum { STREAM_HIGH_MARK = 256 * 1024, STREAM_LOW_MARK = 64 * 1024 };
+
+enum {
+    STREAM_MOST_INPUT =
+        64 *
+        1024, /**< bytes read ahead for a protocol that takes none; the rest stays in the kernel */
+    STREAM_MOST_QUEUED =
+        1 << 30, /**< a queue beyond this is noted in the journal and ends the connection */
+    STREAM_MOST_PARTS = 12, /**< of one stream_write() */
+};
+
+/**
+ * Writes: directly as far as the kernel takes it, the rest is queued (copied). Errors show as
+ * ended().
+ */
+void stream_write(struct stream *stream, const struct iovec *parts, int count);
+/**
+ * The same, but may wait for what else is written before the loop waits again: a head and its body
+ * then leave in one packet.
+ */
+void stream_write_soon(struct stream *stream, const struct iovec *parts, int count);
+/** Bytes waiting in the queue. */
+size_t stream_queued(const struct stream *stream);
+/** Stops/starts offering bytes to the protocol (back-pressure reaches the peer through TCP). */
+void stream_pause(struct stream *stream);
+void stream_resume(struct stream *stream);
+
+/** Ends the connection; a second call can only make it harsher (FIN → RST/KILL). */
+void stream_close(struct stream *stream, enum close_how how);
+
+/**
+ * Brackets work on a stream: what is written in between leaves in one send (where no other stream
+ * is in such a bracket), and the protocol's state and the stream stay until the last
+ * stream_leave().
+ */
+void stream_enter(struct stream *stream);
+void stream_leave(struct stream *stream);
+
+/** "fin", "rst", "kill", "drain", "keep". */
+const char *close_how_name(enum close_how how);
+
+/** Room for an address as text, with its NUL. */
+enum { STREAM_ADDRESS_SIZE = 48 };
+/** The peer's address as text, "127.0.0.1" or "::1"; an IPv4 address mapped into IPv6 reads as
+ * IPv4. */
+struct str stream_peer_address(const struct stream *stream, char out[STREAM_ADDRESS_SIZE]);
+
+/* For port.c */
+
+struct sockaddr_storage;
+/** A stream for a connection that was accepted; it owns `fd`. Journals it and starts the port's
+ * protocol. */
+struct stream *stream_new(struct port *port, int fd, const struct sockaddr_storage *address);
+/** Reads until the kernel holds nothing more, without waiting. Whether anything came. */
+bool stream_read_now(struct stream *stream);
+
+#endif

@@ -1,0 +1,260 @@
+#include "base/clock.h"
+#include "base/memory.h"
+#include "server/port/port.h"
+#include "server/stream/scratch.h"
+#include "server/stream/stream_private.h"
+
+#include <errno.h>
+#include <linux/sockios.h>
+#include <netinet/tcp.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+enum {
+    END_WAIT_NS = 1000 * 1000 * 1000,
+    END_POLL_NS = 500 * 1000,
+    END_READS = 16,
+    END_READ_SIZE = 256 * 1024
+};
+
+const char *close_how_name(enum close_how how)
+{
+    static const char *const names[] = {"fin", "rst", "kill", "drain", "keep"};
+    GOTO_ASSERT((size_t)how < COUNT_OF(names));
+    return names[how];
+}
+
+void end_note(struct stream *stream, unsigned flags)
+{
+    if (!stream->end_flags)
+        stream->end_flags = (uint16_t)flags;
+}
+
+/** Notes that our side ends now, unless a FIN or RST of the peer is there already. */
+static void end_note_ours(struct stream *stream, unsigned flags)
+{
+    struct tcp_info info;
+    socklen_t size = sizeof info;
+    memset(&info, 0, sizeof info);
+    if (stream->end_flags)
+        return;
+    if (getsockopt(stream->watcher.fd, IPPROTO_TCP, TCP_INFO, &info, &size) == 0) {
+        if (info.tcpi_state == TCP_CLOSE_WAIT)
+            flags = ENTRY_CLOSED_BY_CLIENT;
+        else if (info.tcpi_state == TCP_CLOSE)
+            flags = ENTRY_CLOSED_BY_CLIENT | ENTRY_CLOSED_BY_RESET;
+    }
+    end_note(stream, flags);
+}
+
+void end_free(struct stream *stream)
+{
+    if (stream->end)
+        timer_stop(&stream->end->timer);
+    memory_free(stream->end);
+    stream->end = NULL;
+}
+
+/** Bytes the peer has not acknowledged, or that we have not read. */
+static int end_count(const struct stream *stream, unsigned long request)
+{
+    int count = 0;
+    return ioctl(stream->watcher.fd, request, &count) == 0 ? count : 0;
+}
+
+static void stream_freed(struct watcher *watcher)
+{
+    struct stream *stream = CONTAINER_OF(watcher, struct stream, watcher);
+    struct server *server = stream->port->server;
+    GOTO_ASSERT(stream->busy == 0 && stream->told_gone);
+    port_forget(stream->port, stream);
+    memory_free(stream);
+    if (--server->streams == 0 && server->closing && server->gone)
+        server->gone(server);
+}
+
+void end_finish(struct stream *stream, bool rst)
+{
+    struct journal *journal = stream->port->server->journal;
+    if (stream->closed)
+        return;
+    if (rst) {
+        struct linger linger = {.l_onoff = 1};
+        setsockopt(stream->watcher.fd, SOL_SOCKET, SO_LINGER, &linger, sizeof linger);
+    }
+    stream->closed = true;
+    stream->closing = true;
+    stream->port->live--;
+    end_free(stream);
+    queue_free(stream);
+    if (stream->input)
+        memory_free(stream->input->bytes.data);
+    memory_free(stream->input);
+    stream->input = NULL;
+    watcher_close(&stream->watcher, stream_freed);
+    close(stream->watcher.fd);
+    struct entry entry = journal_entry(ENTRY_CONNECTION_END, stream->port->name_id);
+    entry.connection = stream->number;
+    entry.value = clock_now() - stream->accepted_ns;
+    entry.extra = stream->received;
+    entry.extra2 = stream->sent;
+    entry.flags = stream->end_flags;
+    stream_enter(stream);
+    journal_append(journal, &entry, (struct str){NULL, 0});
+    stream_leave(stream);
+}
+
+void end_discard(struct stream *stream)
+{
+    /* TCP with MSG_TRUNC drops the bytes: no buffer is needed */
+    for (int i = 0; i < END_READS && !stream->closed; i++) {
+        ssize_t got = recv(stream->watcher.fd, NULL, END_READ_SIZE, MSG_DONTWAIT | MSG_TRUNC);
+        if (got > 0) {
+            stream_count(stream, (size_t)got, 0);
+            continue;
+        }
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+            return;
+        if (got == 0 && !stream->failed) {
+            end_note(stream, ENTRY_CLOSED_BY_CLIENT);
+            stream->peer_ended = true;
+            if (stream->end->fin_sent)
+                end_finish(stream, false);
+            return;
+        }
+        end_note(stream, ENTRY_CLOSED_BY_CLIENT | ENTRY_CLOSED_BY_RESET);
+        end_finish(stream, false);
+    }
+}
+
+static void end_wait(struct stream_end *end, int64_t at_most_ns)
+{
+    int64_t due = clock_now() + at_most_ns;
+    timer_start_at(&end->timer, due < end->deadline_ns ? due : end->deadline_ns);
+}
+
+static void end_advance_fin(struct stream *stream)
+{
+    struct stream_end *end = stream->end;
+    if (end->fin_sent)
+        return;
+    if (!queue_is_empty(stream)) {
+        if (end->sent != stream->sent) {
+            end->sent = stream->sent;
+            end->deadline_ns = clock_now() + END_WAIT_NS;
+        }
+        end_wait(end, END_WAIT_NS);
+        return;
+    }
+    if (stream->peer_ended) {
+        end_finish(stream, false);
+        return;
+    }
+    end_note_ours(stream, ENTRY_CLOSED_BY_SERVER);
+    shutdown(stream->watcher.fd, SHUT_WR);
+    end->fin_sent = true;
+    end->deadline_ns = clock_now() + END_WAIT_NS;
+    end_wait(end, END_WAIT_NS);
+}
+
+static void end_advance_rst(struct stream *stream)
+{
+    struct stream_end *end = stream->end;
+    bool late = clock_now() >= end->deadline_ns;
+    if (!late && (!queue_is_empty(stream) || end_count(stream, SIOCOUTQ) > 0)) {
+        end_wait(end, END_POLL_NS);
+        return;
+    }
+    if (late)
+        journal_note(stream->port->server->journal, ENTRY_NOTE, stream->port->name_id,
+                     "connection %llu: the peer had not acknowledged everything 1 s after it was "
+                     "written: RST",
+                     (unsigned long long)stream->number);
+    end_note_ours(stream, ENTRY_CLOSED_BY_SERVER | ENTRY_CLOSED_BY_RESET);
+    end_finish(stream, true);
+}
+
+void end_advance(struct stream *stream)
+{
+    if (stream->closed || !stream->end)
+        return;
+    if (stream->failed) {
+        end_note(stream, ENTRY_CLOSED_BY_CLIENT | ENTRY_CLOSED_BY_RESET);
+        end_finish(stream, false);
+    } else if (stream->end->how == CLOSE_RST) {
+        end_advance_rst(stream);
+    } else {
+        end_advance_fin(stream);
+    }
+}
+
+/** The second of a FIN is over: the peer took nothing of what is queued, or did not send its own
+ * FIN. */
+static void end_late_fin(struct stream *stream)
+{
+    if (!stream->end->fin_sent)
+        journal_note(stream->port->server->journal, ENTRY_NOTE, stream->port->name_id,
+                     "connection %llu: the peer took nothing of what was queued for 1 s: closed",
+                     (unsigned long long)stream->number);
+    end_note_ours(stream, ENTRY_CLOSED_BY_SERVER);
+    end_finish(stream, false);
+}
+
+static void end_due(struct timer *timer)
+{
+    struct stream_end *end = CONTAINER_OF(timer, struct stream_end, timer);
+    struct stream *stream = end->stream;
+    stream_enter(stream);
+    queue_flush(stream);
+    bool progress = !end->fin_sent && end->sent != stream->sent;
+    if (end->how == CLOSE_FIN && !progress && clock_now() >= end->deadline_ns)
+        end_late_fin(stream);
+    stream_leave(stream);
+}
+
+/** close(2), as the kernel does for a process that was killed. */
+static void end_kill(struct stream *stream)
+{
+    unsigned unread = end_count(stream, SIOCINQ) > 0 ? ENTRY_CLOSED_BY_RESET : 0;
+    queue_flush(stream);
+    end_note_ours(stream, ENTRY_CLOSED_BY_SERVER | unread);
+    end_finish(stream, false);
+}
+
+static void end_start(struct stream *stream, enum close_how how)
+{
+    if (!stream->end) {
+        stream->end = memory_alloc(sizeof *stream->end);
+        stream->end->stream = stream;
+        timer_init(&stream->end->timer, stream->port->server->loop, end_due);
+    }
+    stream->end->how = how;
+    stream->end->sent = stream->sent;
+    stream->end->deadline_ns = clock_now() + END_WAIT_NS;
+}
+
+void stream_close(struct stream *stream, enum close_how how)
+{
+    if (stream->closed || how == CLOSE_KEEP)
+        return;
+    if (how == CLOSE_DRAIN && stream->closing)
+        return;
+    stream_enter(stream);
+    if (how == CLOSE_DRAIN) {
+        stream->protocol->drain(stream);
+    } else if (!stream->closing || !stream->end || stream->end->how < how) {
+        bool first = !stream->closing;
+        stream->closing = true;
+        if (first)
+            stream->protocol->closing(stream);
+        /* what happens in closing() may have ended it already */
+        if (!stream->closed && how == CLOSE_KILL)
+            end_kill(stream);
+        else if (!stream->closed && (!stream->end || stream->end->how < how))
+            end_start(stream, how);
+    }
+    stream_leave(stream);
+}

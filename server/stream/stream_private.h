@@ -1,0 +1,66 @@
+/**
+ * What the files of stream share: stream.c reads and tells the protocol, stream_queue.c writes,
+ * stream_close.c ends.
+ */
+#ifndef GOTO_SERVER_STREAM_STREAM_PRIVATE_H
+#define GOTO_SERVER_STREAM_STREAM_PRIVATE_H
+
+#include "server/stream/stream.h"
+
+/** Bytes that are added behind and taken in front. */
+struct stream_bytes {
+    char *data;
+    size_t start;
+    size_t size;
+    size_t capacity;
+};
+
+/** Bytes not yet taken by the protocol. */
+struct stream_input {
+    struct stream_bytes bytes;
+};
+
+/** Bytes not yet taken by the kernel. */
+struct stream_queue {
+    struct stream_bytes bytes;
+    struct stream *stream;
+    struct timer soon; /**< active: nothing was tried yet, more may follow in this turn */
+};
+
+/** A close under way. */
+struct stream_end {
+    struct stream *stream;
+    struct timer timer;
+    enum close_how how;
+    bool fin_sent;
+    int64_t deadline_ns; /**< of what is waited for now */
+    uint64_t sent;       /**< stream->sent when the deadline was set: it moves on with progress */
+};
+
+void bytes_append(struct stream_bytes *bytes, struct str more);
+void bytes_consume(struct stream_bytes *bytes, size_t size);
+struct str bytes_str(const struct stream_bytes *bytes);
+
+/** Tries to write the queue, or what the bracket collected. */
+void queue_flush(struct stream *stream);
+/** Whether everything written was taken by the kernel. */
+bool queue_is_empty(const struct stream *stream);
+/** Frees the queue and what it holds. */
+void queue_free(struct stream *stream);
+
+/** Counts bytes that came or went. */
+void stream_count(struct stream *stream, size_t received, size_t sent);
+/** Sets what the socket is watched for. */
+void stream_update(struct stream *stream);
+/** Goes on with a close: what it waits for may have come. */
+void end_advance(struct stream *stream);
+/** Closes the socket; journals the end; tells the protocol now or when the last bracket ends. */
+void end_finish(struct stream *stream, bool rst);
+/** Who ended first, if nobody did yet. `flags` of ENTRY_CLOSED_BY_…. */
+void end_note(struct stream *stream, unsigned flags);
+/** Reads and drops what comes after a close. */
+void end_discard(struct stream *stream);
+/** Frees the close under way. */
+void end_free(struct stream *stream);
+
+#endif
