@@ -13,16 +13,16 @@
 struct arena;
 
 /** A new, empty arena; freed by arena_free(). */
-GOTO_MUST_USE struct arena *arena_new(void);
+GOTO_MUST_USE GOTO_NEVER_NULL struct arena *arena_new(void);
 
 /** Frees the arena and everything in it; NULL is allowed. */
 void arena_free(struct arena *arena);
 
 /** Zeroed memory of `size` bytes, aligned for any type. */
-GOTO_MUST_USE void *arena_alloc(struct arena *arena, size_t size);
+GOTO_MUST_USE GOTO_NEVER_NULL void *arena_alloc(struct arena *arena, size_t size);
 
 /** Zeroed memory for `count` elements of `size` bytes. */
-GOTO_MUST_USE void *arena_alloc_array(struct arena *arena, size_t count, size_t size);
+GOTO_MUST_USE GOTO_NEVER_NULL void *arena_alloc_array(struct arena *arena, size_t count, size_t size);
 
 /** A copy of `text` in the arena, with a NUL after it that does not count. */
 GOTO_MUST_USE struct str arena_copy(struct arena *arena, struct str text);

@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #define GOTO_MUST_USE __attribute__((warn_unused_result))
+#define GOTO_NEVER_NULL __attribute__((returns_nonnull))
 #define GOTO_PRINTF(format_at, args_at) __attribute__((format(printf, format_at, args_at)))
 #define GOTO_NORETURN __attribute__((noreturn))
 

@@ -17,6 +17,7 @@ void diagnostics_clear(struct diagnostics *diagnostics)
     *diagnostics = (struct diagnostics){0};
 }
 
+GOTO_PRINTF(2, 0)
 static struct str format_text(struct arena *arena, const char *format, va_list args)
 {
     va_list again;

@@ -9,16 +9,16 @@
 
 /** Zeroed memory of `size` bytes (at least 1); never NULL. The caller frees it with memory_free().
  */
-GOTO_MUST_USE void *memory_alloc(size_t size);
+GOTO_MUST_USE GOTO_NEVER_NULL void *memory_alloc(size_t size);
 
 /** Zeroed memory for `count` elements of `size` bytes; an overflow of the product aborts. */
-GOTO_MUST_USE void *memory_alloc_array(size_t count, size_t size);
+GOTO_MUST_USE GOTO_NEVER_NULL void *memory_alloc_array(size_t count, size_t size);
 
 /** Grows or shrinks a block; what is added is not zeroed. `block` may be NULL. Never NULL. */
-GOTO_MUST_USE void *memory_resize(void *block, size_t size);
+GOTO_MUST_USE GOTO_NEVER_NULL void *memory_resize(void *block, size_t size);
 
 /** A copy of a C string, to be freed with memory_free(). */
-GOTO_MUST_USE char *memory_copy_string(const char *text);
+GOTO_MUST_USE GOTO_NEVER_NULL char *memory_copy_string(const char *text);
 
 /** Frees a block; NULL is allowed. */
 void memory_free(void *block);

@@ -9,7 +9,7 @@ struct str str_of(const char *text)
 
 bool str_equal(struct str a, struct str b)
 {
-    return a.size == b.size && (a.size == 0 || memcmp(a.data, b.data, a.size) == 0);
+    return a.size == b.size && (a.size == 0 || (a.data && b.data && memcmp(a.data, b.data, a.size) == 0));
 }
 
 static char to_lower(char byte)
@@ -119,7 +119,7 @@ size_t str_decode(struct str text, uint32_t *code)
 {
     static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
     const unsigned char *p = (const unsigned char *)text.data;
-    if (text.size == 0)
+    if (text.size == 0 || !p)
         return 0;
     size_t size = p[0] < 0x80             ? 1
                   : (p[0] & 0xe0) == 0xc0 ? 2

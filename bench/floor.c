@@ -2,6 +2,8 @@
  * The floor of a one-request run: loads the same libraries as goto-run, parses the same YAML, does
  * curl_global_init(), listens, makes one request to itself and exits. Nothing is judged.
  */
+#define PCRE2_CODE_UNIT_WIDTH 8
+
 #include <arpa/inet.h>
 #include <curl/curl.h>
 #include <pcre2.h>

@@ -115,6 +115,7 @@ void journal_free(struct journal *journal)
 
 static struct entry *journal_slot(const struct journal *journal, uint64_t number)
 {
+    GOTO_ASSERT(journal->capacity);
     return &journal->entries[(number - 1) % journal->capacity];
 }
 

@@ -32,7 +32,7 @@ enum entry_kind {
     ENTRY_EVENT,      /**< subject: event; value: lag in ns; text: its action */
     ENTRY_EVENT_UNDO, /**< subject: event */
     ENTRY_ACTION,   /**< an action was done (by an event or a step); subject: target; text: what, in
-                       words; extra: target id 2 (route) */
+                       words; extra: name id of the event, 0 = a step */
     ENTRY_STEP,     /**< a step began; subject: step; actor2: client */
     ENTRY_STEP_END, /**< it ended; flags: PASSED/FAILED/SKIPPED; value: duration; text: outcome "200
                        in 3ms" */
@@ -63,6 +63,7 @@ enum entry_flags {
     ENTRY_REUSED = 512,     /**< a request on a connection that had one before */
     ENTRY_UNMATCHED = 1024, /**< no route matched on an upstream that has routes */
     ENTRY_OPTIONAL = 2048,
+    ENTRY_COUNTED = 4096, /**< an unmatched request that a verify item with `matched: false` counted */
 };
 
 /** One thing that happened. */

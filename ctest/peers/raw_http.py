@@ -63,7 +63,7 @@ for name, request, wanted in (
     ("two lengths", POST + b"Content-Length: 3\r\nContent-Length: 4\r\n\r\nabcd", 400),
     ("negative length", POST + b"Content-Length: -3\r\n\r\nabc", 400),
     ("plus length", POST + b"Content-Length: +3\r\n\r\nabc", 400),
-    ("huge length", POST + b"Content-Length: 99999999999999999999999\r\n\r\nabc", 400),
+    ("huge length", POST + b"Content-Length: 99999999999999999999999\r\n\r\nabc", 413),
     ("bad chunk size", CHUNKED + b"\r\nxyz\r\nabc\r\n0\r\n\r\n", 400),
     ("huge chunk size", CHUNKED + b"\r\nfffffffffffffffff\r\nabc\r\n0\r\n\r\n", 400),
     ("chunk without CRLF", CHUNKED + b"\r\n3\r\nabcd\r\n0\r\n\r\n", 400),

@@ -24,7 +24,6 @@ struct scenario {
     struct server server;
     struct loop *loop;
     struct process *process; /**< the only one, of any name */
-    const char *target;      /**< of every event's action, or NULL */
     bool client_ended;
     bool step_possible;
     bool event_possible;
@@ -91,12 +90,6 @@ bool scenario_output_possible(const struct scenario *scenario, struct str name)
 {
     (void)name;
     return scenario->output_possible;
-}
-
-uint32_t scenario_event_target(const struct scenario *scenario, struct str event)
-{
-    (void)event;
-    return scenario->target ? journal_intern(scenario->journal, str_of(scenario->target)) : 0;
 }
 
 void attempt_done(struct attempt *attempt)

@@ -119,13 +119,6 @@ bool scenario_output_possible(const struct scenario *scenario, struct str name)
     return false;
 }
 
-uint32_t scenario_event_target(const struct scenario *scenario, struct str event)
-{
-    (void)scenario;
-    (void)event;
-    return 0;
-}
-
 /* The server: each connection plays the next script. */
 
 enum ending {

@@ -311,8 +311,9 @@ START_TEST(test_answers_pipelined_requests_in_one_write)
     world_init(&w);
     char text[8192] = "";
     for (int i = 0; i < 32; i++)
-        strcat(text, i % 3 ? GET("/") : GET("/text"));
-    strcat(text, "GET /chunks HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
+        strncat(text, i % 3 ? GET("/") : GET("/text"), sizeof text - strlen(text) - 1);
+    strncat(text, "GET /chunks HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n",
+            sizeof text - strlen(text) - 1);
     rig_until(&w.rig, w.port->live == 1);
     const char *heard = world_ask_to_end(&w, text);
     ck_assert_uint_eq(count_of(heard, "HTTP/1.1 200 OK"), 33);

@@ -42,11 +42,11 @@ struct verify_item {
 /** The default name of an item: "requests to api: count 2". From the node as written. */
 struct str verify_title(struct arena *arena, const struct node *item);
 
-/** Judges one item now; adds what fails. */
+/**
+ * Judges one item now; adds what fails. Unmatched requests that an item with `matched: false`
+ * selects get ENTRY_COUNTED: they are no failure then.
+ */
 void verify_judge(const struct verify_item *item, struct scenario *scenario,
                   struct failures *failures);
-/** Whether the item counts unmatched requests of that port (`requests: {matched: false}`): they are
- * then no failure. */
-bool verify_counts_unmatched(const struct verify_item *item, struct str port);
 
 #endif

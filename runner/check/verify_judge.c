@@ -63,7 +63,10 @@ void response_show(const struct view *view, const struct picked *picked, struct 
         buf_append_string(into, "no status");
     if (entry->flags & ENTRY_ABORTED)
         buf_append_string(into, " (aborted)");
-    buf_printf(into, " to request #%" PRIu64, entry->request);
+    if (entry->kind == ENTRY_REFUSED)
+        buf_printf(into, " to what connection #%" PRIu64 " sent", entry->connection);
+    else
+        buf_printf(into, " to request #%" PRIu64, entry->request);
     if (!view->name_id)
         buf_printf(into, " of " STR_FMT, STR_ARG(journal_name(view->journal, entry->subject)));
     show_time(entry, into);
@@ -356,10 +359,20 @@ static void judge_each(struct view *view)
                      "and %zu more failures of the same kind", view->failed_each - MOST_EACH);
 }
 
+/** What `matched: false` selects is meant: no rule complains of it. */
+static void mark_counted(struct view *view)
+{
+    const bool *matched = view->keys->matched;
+    for (size_t i = 0; matched && !*matched && i < view->count; i++)
+        journal_set_route(view->journal, view->picked[i].number, view->picked[i].entry->route,
+                          ENTRY_COUNTED);
+}
+
 static void view_judge(struct view *view)
 {
     if (!view_select(view))
         return;
+    mark_counted(view);
     judge_count(view);
     judge_gaps(view);
     judge_order(view);

@@ -111,6 +111,7 @@ struct rejection {
 /** A subject: hangs at the family's member. */
 struct verify_subject {
     enum entry_kind entries;
+    enum entry_kind also;    /**< entries of another kind that count too; 0 = none */
     const char *noun;        /**< "request" */
     const char *nouns;       /**< "requests" */
     const char *preposition; /**< "to": between the noun and the port or name */

@@ -139,13 +139,25 @@ static bool status_holds(const struct predicate *predicate, unsigned status)
     return holds;
 }
 
+/** What HTTP or a limit refused was answered too, if it has a status; but it is no request that was
+ * read. */
+static bool refusal_holds(const struct view *view, const struct entry *entry,
+                          struct rejection *rejection)
+{
+    bool asks = view->keys->where || view->keys->route.data;
+    return entry->kind != ENTRY_REFUSED ||
+           (key_holds(rejection, entry->status, "nothing was answered") &&
+            key_holds(rejection, !asks, "its request was not read whole"));
+}
+
 bool response_takes(struct view *view, struct picked *picked, struct rejection *rejection)
 {
     const struct verify_keys *keys = view->keys;
     const struct entry *entry = picked->entry;
     bool aborted = entry->flags & ENTRY_ABORTED;
     find_partner(view, picked, entry->request);
-    return key_holds(rejection, status_holds(keys->status, entry->status), "another status") &&
+    return refusal_holds(view, entry, rejection) &&
+           key_holds(rejection, status_holds(keys->status, entry->status), "another status") &&
            key_holds(rejection, flag_is(keys->aborted, aborted),
                      aborted ? "aborted" : "not aborted") &&
            in_window(view, picked, rejection) &&
@@ -298,11 +310,13 @@ static bool view_is_bare(const struct view *view)
 static bool view_is_whole(struct view *view)
 {
     const struct chosen *chosen = &view->item->subject;
-    uint64_t all = journal_count(view->journal, view->subject->entries, view->name_id);
+    const struct verify_subject *subject = view->subject;
+    uint64_t other = subject->also ? journal_count(view->journal, subject->also, view->name_id) : 0;
+    uint64_t all = journal_count(view->journal, subject->entries, view->name_id) + other;
     bool lost = view->looked < all && !window_is_kept(&view->window, view->journal);
     if (!lost && !view->request_lost)
         return true;
-    if (!view->request_lost && view_is_bare(view)) {
+    if (!view->request_lost && !other && view_is_bare(view)) {
         view->bare = true;
         view->count = (size_t)all;
         return true;
@@ -343,8 +357,9 @@ bool view_select(struct view *view)
     view_make_indexes(view);
     for (uint64_t number = journal_first(journal); number <= last; number++) {
         const struct entry *entry = journal_get(journal, number);
-        if (entry->kind == view->subject->entries &&
-            (!view->name_id || entry->subject == view->name_id))
+        bool looked_for = entry->kind == view->subject->entries ||
+                          (view->subject->also && entry->kind == view->subject->also);
+        if (looked_for && (!view->name_id || entry->subject == view->name_id))
             view_look(view, entry, number);
     }
     return view_is_whole(view);

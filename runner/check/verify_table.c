@@ -186,6 +186,7 @@ static const struct verify_subject requests_subject = {
 };
 static const struct verify_subject responses_subject = {
     .entries = ENTRY_RESPONSE,
+    .also = ENTRY_REFUSED,
     .noun = "response",
     .nouns = "responses",
     .preposition = "from",
@@ -212,9 +213,9 @@ static const struct verify_subject events_subject = {
 };
 static const struct verify_subject steps_subject = {
     .entries = ENTRY_STEP_END,
-    .noun = "end",
-    .nouns = "ends",
-    .preposition = "of step",
+    .noun = "step",
+    .nouns = "ended steps",
+    .preposition = "called",
     .takes = step_takes,
     .show = named_show,
 };
@@ -281,16 +282,6 @@ const struct type verify_type = {
     .schema = type_of_schema,
     .of = &item_type,
 };
-
-bool verify_counts_unmatched(const struct verify_item *item, struct str port)
-{
-    if (!item->subject.member || item->subject.member->extra != &requests_subject)
-        return false;
-    const struct verify_keys *keys = item->subject.value;
-    if (!keys->matched || *keys->matched)
-        return false;
-    return !keys->port.data || str_equal(keys->port, port);
-}
 
 /* Titles, from the nodes as written */
 

@@ -71,34 +71,46 @@ bool window_is_everything(const struct window_keys *keys)
 struct firing {
     uint64_t fired;
     uint64_t undone; /**< 0 = not yet */
-    uint64_t next;   /**< the next action on the target that is not its own; 0 = none yet */
-    bool acted;      /**< its own action was seen */
+    uint64_t next;   /**< the next action of others on one of its targets; 0 = none yet */
 };
 
 struct firings {
     struct firing *items;
     size_t count;
     size_t capacity;
+    uint32_t *targets; /**< what the event's own actions act on */
+    size_t target_count;
+    size_t target_capacity;
     size_t to_undo; /**< the oldest that was not undone */
     size_t to_next; /**< the oldest for which no next action was seen */
 };
 
-/** The first action on the target behind an event is the event's own; the one after it ends it. */
-static void firings_action(struct firings *firings, uint64_t number)
+static bool firings_have_target(const struct firings *firings, uint32_t target)
 {
-    for (size_t i = firings->to_next; i < firings->count; i++) {
-        struct firing *firing = &firings->items[i];
-        if (!firing->acted)
-            firing->acted = true;
-        else if (!firing->next)
-            firing->next = number;
+    for (size_t i = 0; i < firings->target_count; i++) {
+        if (firings->targets[i] == target)
+            return true;
     }
-    while (firings->to_next < firings->count && firings->items[firings->to_next].next)
-        firings->to_next++;
+    return false;
 }
 
-static void firings_collect(struct firings *firings, const struct journal *journal, uint32_t event,
-                            uint32_t target)
+/** The event's own actions say what its targets are; the next one of others on these ends it. */
+static void firings_action(struct firings *firings, const struct entry *entry, uint64_t number,
+                           uint32_t event)
+{
+    bool known = firings_have_target(firings, entry->subject);
+    if (entry->extra == event && !known) {
+        memory_grow(&firings->targets, firings->target_count, &firings->target_capacity,
+                    sizeof *firings->targets);
+        firings->targets[firings->target_count++] = entry->subject;
+    }
+    if (entry->extra == event || !known)
+        return;
+    for (; firings->to_next < firings->count; firings->to_next++)
+        firings->items[firings->to_next].next = number;
+}
+
+static void firings_collect(struct firings *firings, const struct journal *journal, uint32_t event)
 {
     uint64_t last = journal_last(journal);
     for (uint64_t number = journal_first(journal); number <= last; number++) {
@@ -111,8 +123,8 @@ static void firings_collect(struct firings *firings, const struct journal *journ
             /* all are undone after the same time, so in the order in which they fired */
             if (firings->to_undo < firings->count)
                 firings->items[firings->to_undo++].undone = number;
-        } else if (entry->kind == ENTRY_ACTION && target && entry->subject == target) {
-            firings_action(firings, number);
+        } else if (entry->kind == ENTRY_ACTION) {
+            firings_action(firings, entry, number, event);
         }
     }
 }
@@ -121,6 +133,7 @@ static void firings_collect(struct firings *firings, const struct journal *journ
 static void window_join(struct window *window, const struct firings *firings)
 {
     window->spans = memory_alloc_array(firings->count + 1, sizeof *window->spans);
+    GOTO_ASSERT(window->spans);
     for (size_t i = 0; i < firings->count; i++) {
         const struct firing *firing = &firings->items[i];
         uint64_t end = firing->undone ? firing->undone : firing->next ? firing->next : UINT64_MAX;
@@ -136,16 +149,16 @@ static enum window_result window_find_during(struct window *window, struct scena
 {
     struct journal *journal = scenario_journal(scenario);
     uint32_t event = journal_intern(journal, window->keys->during);
-    uint32_t target = scenario_event_target(scenario, window->keys->during);
     uint64_t fired = journal_count(journal, ENTRY_EVENT, event);
     struct firings firings = {0};
     if (fired == 0)
         return WINDOW_NEVER;
-    firings_collect(&firings, journal, event, target);
+    firings_collect(&firings, journal, event);
     bool lost = firings.count < fired;
     if (!lost)
         window_join(window, &firings);
     memory_free(firings.items);
+    memory_free(firings.targets);
     return lost ? WINDOW_LOST : WINDOW_FOUND;
 }
 

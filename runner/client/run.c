@@ -234,6 +234,10 @@ static void output_judge(const struct output_check *check, const char *subject, 
     }
     if (check->text)
         failures_test(failures, check->text, subject, json_string(failures->arena, text));
+    if (body_check_is_empty(&check->body))
+        return;
+    /* a failure shows JSON that refers to the text, when the process is long gone */
+    text = arena_copy(failures->arena, text);
     body_check_test(&check->body, text, failures->arena, output_failed, &judging);
 }
 

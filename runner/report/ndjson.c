@@ -314,8 +314,7 @@ static void fields_of_kind(struct line *line, const struct entry *entry)
         field_integer(line, "lag-ns", entry->value);
         break;
     case ENTRY_ACTION:
-        if (!entry->route && entry->extra <= UINT32_MAX)
-            field_text_if(line, "route", journal_name(journal, (uint32_t)entry->extra));
+        field_text_if(line, "event", journal_name(journal, (uint32_t)entry->extra));
         break;
     case ENTRY_STEP:
     case ENTRY_STEP_END:

@@ -14,6 +14,7 @@ struct action_job {
     struct arena *arena;
     struct action_run run;
     const struct chosen *chosen;
+    const struct event *event; /**< NULL: of a step */
     void (*done)(void *context, struct str why, bool harness, struct place place);
     void *context;
     struct place place;
@@ -52,6 +53,7 @@ static void job_target(struct action_run *run, struct str target)
     struct journal *journal = job->scenario->journal;
     struct entry entry = journal_entry(ENTRY_ACTION, journal_intern(journal, target));
     struct str words = action_title(job->arena, job->chosen);
+    entry.extra = job->event ? job->event->name_id : 0;
     journal_append(journal, &entry, words);
 }
 
@@ -86,7 +88,8 @@ void action_job_forget(struct action_job *job)
 }
 
 struct action_job *scenario_act(struct scenario *scenario, struct spec_scope *scope,
-                                const struct chosen *chosen, bool wants_undo, struct undo **undo,
+                                const struct chosen *chosen, const struct event *event,
+                                struct undo **undo,
                                 void (*done)(void *context, struct str why, bool harness,
                                              struct place place),
                                 void *context)
@@ -97,12 +100,13 @@ struct action_job *scenario_act(struct scenario *scenario, struct spec_scope *sc
     *job = (struct action_job){.scenario = scenario,
                                .arena = arena_new(),
                                .chosen = chosen,
+                               .event = event,
                                .done = done,
                                .context = context,
                                .place = chosen->place};
     job->run = (struct action_run){.context = &scenario->server,
                                    .arena = job->arena,
-                                   .wants_undo = wants_undo,
+                                   .wants_undo = event && event->spec->for_ns > 0,
                                    .target = job_target,
                                    .pending = job_pending,
                                    .finish = job_pending_done,

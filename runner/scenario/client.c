@@ -359,7 +359,7 @@ static void step_run_action(struct step_run *run)
 {
     run->attempt.done = step_attempt_done;
     run->attempt_active = true;
-    run->job = scenario_act(run->client->scenario, &run->scope, &run->step.verb, false, NULL,
+    run->job = scenario_act(run->client->scenario, &run->scope, &run->step.verb, NULL, NULL,
                             step_action_done, run);
 }
 

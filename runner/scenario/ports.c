@@ -67,9 +67,65 @@ static void live_put(struct scenario *scenario, struct live_value **values, stru
     found->value = value ? json_copy(scenario->arena, value) : NULL;
 }
 
+/** Whether a `${name…}` stands anywhere in a tree. */
+static bool node_mentions(const struct node *node, struct str name)
+{
+    bool found = false;
+    if (node->kind == NODE_MAP) {
+        for (size_t i = 0; !found && i < node->count; i++)
+            found = node_mentions(node->pairs[i].value, name);
+        return found;
+    }
+    if (node->kind == NODE_LIST) {
+        for (size_t i = 0; !found && i < node->count; i++)
+            found = node_mentions(node->items[i], name);
+        return found;
+    }
+    struct str text = node->text;
+    for (ptrdiff_t at = str_find(text, STR("${")); at >= 0; at = str_find(text, STR("${"))) {
+        text = str_from(text, (size_t)at + 2);
+        if (str_starts(text, name))
+            return true;
+    }
+    return false;
+}
+
+/** The answers of an upstream are read again: what they say is resolved with the values of now. */
+static void upstream_refresh(struct scenario *scenario, struct scenario_port *port, const struct node *node)
+{
+    struct upstream_config *fresh = arena_alloc(scenario->arena, sizeof *fresh);
+    struct spec_scope scope;
+    struct diagnostics diagnostics;
+    diagnostics_init(&diagnostics);
+    scenario_scope(scenario, NULL, &scope);
+    struct reader reader = {
+        .arena = scenario->arena, .diagnostics = &diagnostics, .scope = &scope.scope};
+    if (reader_read(&reader, &upstream_type, node, fresh) == READ_OK) {
+        struct route_config *routes = port->config->routes.items;
+        const struct route_config *again = fresh->routes.items;
+        for (size_t i = 0; i < port->config->routes.count && i < fresh->routes.count; i++) {
+            routes[i].respond = again[i].respond;
+            routes[i].delay = again[i].delay;
+        }
+        port->config->delay = fresh->delay;
+        port->config->fallback.respond = fresh->fallback.respond;
+    } else {
+        scenario_fail(scenario, diagnostics.first ? diagnostics.first->place : node->place,
+                      arena_printf(scenario->arena, "what was set fits " STR_FMT, STR_ARG(port->name)), STR_FMT,
+                      STR_ARG(diagnostics.first ? diagnostics.first->message
+                                                : STR("a variable has no value")));
+    }
+    diagnostics_clear(&diagnostics);
+}
+
 void scenario_set(struct scenario *scenario, struct str name, const struct json *value)
 {
+    const struct map_entry *entries = scenario->spec->upstreams.items;
     live_put(scenario, &scenario->set, name, value);
+    for (size_t i = 0; i < scenario->spec->upstreams.count; i++) {
+        if (scenario->ports[i].config && node_mentions(entries[i].node, name))
+            upstream_refresh(scenario, &scenario->ports[i], entries[i].node);
+    }
 }
 
 void client_capture(struct client *client, struct str name, const struct json *value)

@@ -52,16 +52,6 @@ static void judge_events(struct scenario *scenario)
     }
 }
 
-static bool verify_minds(const struct scenario *scenario, struct str port)
-{
-    const struct verify_item *items = scenario->spec->verify.items;
-    for (size_t i = 0; i < scenario->spec->verify.count; i++) {
-        if (verify_counts_unmatched(&items[i], port))
-            return true;
-    }
-    return false;
-}
-
 struct finder {
     struct scenario *scenario;
     struct scenario_port *port;
@@ -79,22 +69,37 @@ static void unfinished_found(void *context, struct str name, struct place place,
         served == 1 ? "was" : "were");
 }
 
-static void judge_unmatched(struct scenario *scenario, const struct scenario_port *port)
+/** Misses of a port, but those of requests that a verify item counted. */
+static uint64_t count_unmatched(struct scenario *scenario, uint32_t subject, struct str *first)
 {
     struct journal *journal = scenario->journal;
-    uint32_t subject = journal_intern(journal, port->name);
     uint64_t count = journal_count(journal, ENTRY_MISS, subject);
-    struct str text = {0};
-    if (count == 0 || !upstream_minds_unmatched(port->upstream) ||
-        verify_minds(scenario, port->name))
-        return;
-    for (uint64_t n = journal_first(journal); n <= journal_last(journal); n++) {
+    bool counted = false;
+    for (uint64_t n = journal_first(journal); count && n <= journal_last(journal); n++) {
         const struct entry *entry = journal_get(journal, n);
-        if (entry->kind == ENTRY_MISS && entry->subject == subject) {
-            text = arena_copy(scenario->arena, (struct str){entry->data, entry->data_size});
-            break;
-        }
+        if (entry->subject != subject)
+            continue;
+        /* the miss stands right behind its request */
+        if (entry->kind == ENTRY_REQUEST)
+            counted = entry->flags & ENTRY_COUNTED;
+        if (entry->kind != ENTRY_MISS)
+            continue;
+        count -= counted;
+        if (!counted && !first->size)
+            *first = arena_copy(scenario->arena, (struct str){entry->data, entry->data_size});
     }
+    return count;
+}
+
+static void judge_unmatched(struct scenario *scenario, const struct scenario_port *port)
+{
+    uint32_t subject = journal_intern(scenario->journal, port->name);
+    struct str text = {0};
+    if (!upstream_minds_unmatched(port->upstream))
+        return;
+    uint64_t count = count_unmatched(scenario, subject, &text);
+    if (count == 0)
+        return;
     struct check *check =
         scenario_fail(scenario, port->config->place,
                       arena_printf(scenario->arena, "every request to " STR_FMT " matched a route",

@@ -39,6 +39,7 @@ static void environment_set(struct environment *environment, struct str name, st
                    &environment->capacity, sizeof *environment->items);
         environment->count++;
     }
+    GOTO_ASSERT(environment->items);
     environment->items[at] = item;
 }
 

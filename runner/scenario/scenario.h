@@ -35,8 +35,4 @@ bool scenario_traffic_possible(const struct scenario *scenario);
 /** Whether a program of that name runs or may still be started. */
 bool scenario_output_possible(const struct scenario *scenario, struct str name);
 
-/** For `during: EVENT`: target of an event's action, so that "the next action on the same target"
- * is known; 0 = none. */
-uint32_t scenario_event_target(const struct scenario *scenario, struct str event);
-
 #endif

@@ -218,12 +218,14 @@ void scenario_watch_bytes(struct scenario *scenario);
 /**
  * Does an action now, with the variables of `scope`.
  *
- * @param done called with an empty `why` once it is done, maybe before this returns
- * @param undo filled when `wants_undo`
+ * @param event whose action it is, NULL: a step's; one with `for` wants its undo
+ * @param undo  filled for such an event
+ * @param done  called with an empty `why` once it is done, maybe before this returns
  */
 struct action_job;
 struct action_job *scenario_act(struct scenario *scenario, struct spec_scope *scope,
-                                const struct chosen *chosen, bool wants_undo, struct undo **undo,
+                                const struct chosen *chosen, const struct event *event,
+                                struct undo **undo,
                                 void (*done)(void *context, struct str why, bool harness,
                                              struct place place),
                                 void *context);

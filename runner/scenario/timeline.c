@@ -85,7 +85,7 @@ static void firing_next(struct firing *firing)
         struct undo *undo = NULL;
         firing->acting = true;
         firing->done_meanwhile = false;
-        scenario_act(event->scenario, &firing->scope, chosen, event->spec->for_ns > 0, &undo,
+        scenario_act(event->scenario, &firing->scope, chosen, event, &undo,
                      firing_action_done, firing);
         firing->acting = false;
         while (undo) {
@@ -360,24 +360,4 @@ bool scenario_event_possible(const struct scenario *scenario, struct str name)
     arena_free(arena);
     depth--;
     return possible;
-}
-
-uint32_t scenario_event_target(const struct scenario *scenario, struct str name)
-{
-    const struct event *event = find_event(scenario, name);
-    const struct chosen *actions = event ? event->spec->actions.items : NULL;
-    if (!event || event->spec->actions.count == 0)
-        return 0;
-    const struct node *node = actions[0].node;
-    static const char *const keys[] = {"route", "port", "program", "client"};
-    for (size_t i = 0; node->kind == NODE_MAP && i < COUNT_OF(keys); i++) {
-        const struct node *value = node_get(node, keys[i]);
-        if (value) {
-            node = value;
-            break;
-        }
-    }
-    if (node->kind == NODE_LIST && node->count)
-        node = node->items[0];
-    return node->kind == NODE_STRING ? journal_intern(scenario->journal, node->text) : 0;
 }

@@ -183,7 +183,7 @@ void exchange_static(struct exchange *exchange, const struct static_answer *answ
         return;
     stream_enter(stream);
     exchange_begin(exchange, answer->status);
-    exchange->body_sent = answer->body.size;
+    exchange->body_sent = str_is(exchange->request.method, "HEAD") ? 0 : answer->body.size;
     exchange->codec->whole(exchange, answer);
     exchange_complete(exchange, answer->close);
     stream_leave(stream);

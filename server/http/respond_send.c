@@ -234,6 +234,25 @@ static int64_t answer_produce(struct answer *answer)
                : (int64_t)answer->left;
 }
 
+/** Whether the answer was made before and is given in one call. What a connection may not take at
+ * once is sent piece by piece: who leaves in the middle has aborted it. */
+static bool respond_is_at_once(const struct respond *respond)
+{
+    return respond->prepared && respond->prepared->body.size <= STREAM_HIGH_MARK;
+}
+
+/** The body of a block whose bytes are there before it is sent, as it goes onto the wire. */
+static struct str answer_body(struct answer *answer)
+{
+    const struct respond *respond = answer->job.respond;
+    if (respond->prepared)
+        return respond->prepared->body;
+    struct str body = respond_body(respond, answer->exchange, &answer->job.context, answer->arena);
+    if (!respond->compress)
+        return body;
+    return compress_whole(body, (enum respond_compress)respond->compress, answer->arena);
+}
+
 /** The head of a block's answer; the body is made ready. */
 static void answer_compose(struct answer *answer, struct response_head *head,
                            struct headers *headers)
@@ -247,10 +266,7 @@ static void answer_compose(struct answer *answer, struct response_head *head,
     if (respond_is_produced(respond)) {
         head->content_length = answer_produce(answer);
     } else {
-        answer->rest = respond_body(respond, answer->exchange, context, answer->arena);
-        if (respond->compress)
-            answer->rest = compress_whole(answer->rest, (enum respond_compress)respond->compress,
-                                          answer->arena);
+        answer->rest = answer_body(answer);
         head->content_length = (int64_t)answer->rest.size;
     }
     head_framing(head, respond);
@@ -287,7 +303,7 @@ static bool answer_give(struct answer *answer)
 {
     const struct respond *respond = answer->job.respond;
     struct exchange *exchange = answer->exchange;
-    if (!respond || answer->job.forced_status || (!respond->raw && !respond->prepared))
+    if (!respond || answer->job.forced_status || (!respond->raw && !respond_is_at_once(respond)))
         return false;
     struct str raw = {0};
     if (respond->raw)
@@ -405,8 +421,8 @@ void respond_start(struct exchange *exchange, const struct respond_job *job)
 {
     const struct respond *respond = job->respond;
     bool late = job_is_late(job, exchange);
-    bool plain =
-        respond && respond->prepared && !respond->informational.count && !job->forced_status;
+    bool plain = respond && respond_is_at_once(respond) && !respond->informational.count &&
+                 !job->forced_status;
     if (plain && job->delay_ns <= 0 && !late) {
         exchange_static(exchange, respond->prepared);
         return;
