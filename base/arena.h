@@ -22,7 +22,8 @@ void arena_free(struct arena *arena);
 GOTO_MUST_USE GOTO_NEVER_NULL void *arena_alloc(struct arena *arena, size_t size);
 
 /** Zeroed memory for `count` elements of `size` bytes. */
-GOTO_MUST_USE GOTO_NEVER_NULL void *arena_alloc_array(struct arena *arena, size_t count, size_t size);
+GOTO_MUST_USE GOTO_NEVER_NULL void *arena_alloc_array(struct arena *arena, size_t count,
+                                                      size_t size);
 
 /** A copy of `text` in the arena, with a NUL after it that does not count. */
 GOTO_MUST_USE struct str arena_copy(struct arena *arena, struct str text);

@@ -63,15 +63,25 @@ void diagnostics_did_you_mean(struct diagnostics *diagnostics, const struct near
         diagnostics_help(diagnostics, "did you mean '" STR_FMT "'?", STR_ARG(nearest->best));
 }
 
+/** A line that was found in a source: where the search for a later one starts. */
+struct found_line {
+    const struct source *source;
+    uint32_t line;
+    size_t offset;
+};
+
 /** The line of a place without its end; empty if the text has no such line. */
-static struct str place_line(struct place place)
+static struct str place_line(struct place place, struct found_line *found)
 {
-    struct str rest = place.source->text;
-    for (uint32_t line = 1; line < place.line; line++) {
+    if (found->source != place.source || found->line > place.line)
+        *found = (struct found_line){place.source, 1, 0};
+    struct str rest = str_from(place.source->text, found->offset);
+    for (; found->line < place.line; found->line++) {
         ptrdiff_t end = str_find_byte(rest, '\n');
         if (end < 0)
             return (struct str){0};
         rest = str_from(rest, (size_t)end + 1);
+        found->offset += (size_t)end + 1;
     }
     ptrdiff_t end = str_find_byte(rest, '\n');
     struct str line = end < 0 ? rest : str_slice(rest, 0, (size_t)end);
@@ -107,11 +117,11 @@ static size_t characters_size(struct str text, size_t count)
     return at;
 }
 
-void place_print_line(struct place place, struct buf *into)
+static void print_line(struct place place, struct found_line *found, struct buf *into)
 {
     if (!place.source || place.line == 0)
         return;
-    struct str line = place_line(place);
+    struct str line = place_line(place, found);
     size_t column = place.column ? place.column - 1 : 0;
     size_t length = str_characters(line);
     if (column > length)
@@ -132,6 +142,12 @@ void place_print_line(struct place place, struct buf *into)
     for (size_t i = 0; i < width; i++)
         buf_append_byte(into, i == 0 ? '^' : '~');
     buf_append_byte(into, '\n');
+}
+
+void place_print_line(struct place place, struct buf *into)
+{
+    struct found_line found = {0};
+    print_line(place, &found, into);
 }
 
 void place_print(struct place place, struct buf *into)
@@ -169,7 +185,8 @@ static int ordered_compare(const void *left, const void *right)
     return a->number < b->number ? -1 : a->number > b->number;
 }
 
-static void diagnostic_print(const struct diagnostic *diagnostic, struct buf *into)
+static void diagnostic_print(const struct diagnostic *diagnostic, struct found_line *found,
+                             struct buf *into)
 {
     if (diagnostic->place.source) {
         place_print(diagnostic->place, into);
@@ -178,7 +195,7 @@ static void diagnostic_print(const struct diagnostic *diagnostic, struct buf *in
     buf_append_string(into, "error: ");
     print_clean(diagnostic->message, into);
     buf_append_byte(into, '\n');
-    place_print_line(diagnostic->place, into);
+    print_line(diagnostic->place, found, into);
     if (diagnostic->help.size) {
         buf_append_string(into, "      = ");
         print_clean(diagnostic->help, into);
@@ -189,6 +206,7 @@ static void diagnostic_print(const struct diagnostic *diagnostic, struct buf *in
 void diagnostics_print(const struct diagnostics *diagnostics, struct buf *into)
 {
     struct ordered *all = memory_alloc_array(diagnostics->count, sizeof *all);
+    struct found_line found = {0};
     size_t count = 0;
     for (const struct diagnostic *d = diagnostics->first; d; d = d->next) {
         all[count] = (struct ordered){d, count, count};
@@ -202,6 +220,6 @@ void diagnostics_print(const struct diagnostics *diagnostics, struct buf *into)
     }
     qsort(all, count, sizeof *all, ordered_compare);
     for (size_t i = 0; i < count; i++)
-        diagnostic_print(all[i].diagnostic, into);
+        diagnostic_print(all[i].diagnostic, &found, into);
     memory_free(all);
 }

@@ -9,7 +9,8 @@ struct str str_of(const char *text)
 
 bool str_equal(struct str a, struct str b)
 {
-    return a.size == b.size && (a.size == 0 || (a.data && b.data && memcmp(a.data, b.data, a.size) == 0));
+    return a.size == b.size &&
+           (a.size == 0 || (a.data && b.data && memcmp(a.data, b.data, a.size) == 0));
 }
 
 static char to_lower(char byte)

@@ -61,6 +61,10 @@ failures = []
 with open("schema/goto-run.schema.json", encoding="utf-8") as file:
     if file.read() != printed:
         failures.append("schema/goto-run.schema.json is not what `goto-run schema` prints: write it anew")
+reference = subprocess.run([program, "reference"], check=True, capture_output=True, text=True).stdout
+with open("docs/reference.md", encoding="utf-8") as file:
+    if file.read() != reference:
+        failures.append("docs/reference.md is not what `goto-run reference` prints: write it anew")
 schema = json.loads(printed)
 jsonschema.Draft7Validator.check_schema(schema)
 validator = jsonschema.Draft7Validator(schema)
@@ -72,6 +76,8 @@ def verdict(path):
         with open(path, encoding="utf-8") as stream:
             documents = list(yaml.load_all(stream, Loader))
     except (yaml.YAMLError, UnicodeDecodeError, ValueError, RecursionError):
+        return None
+    if not documents:
         return None
     errors = []
     for document in documents:

@@ -301,6 +301,16 @@ void journal_set_route(struct journal *journal, uint64_t number, uint32_t route,
     entry->flags |= (uint16_t)flags;
 }
 
+void journal_set_closed(struct journal *journal, uint64_t number, unsigned flags, int64_t time_ns)
+{
+    if (number < journal->first || number > journal->last)
+        return;
+    struct entry *entry = journal_slot(journal, number);
+    entry->flags |= (uint16_t)flags;
+    entry->value = time_ns;
+    entry->extra = journal->last;
+}
+
 uint64_t journal_count(const struct journal *journal, enum entry_kind kind, uint32_t subject)
 {
     GOTO_ASSERT(kind < ENTRY_KINDS && subject <= journal->name_count);

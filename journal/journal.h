@@ -16,9 +16,10 @@
 #include "base/str.h"
 
 enum entry_kind {
-    ENTRY_PORT_OPEN,  /**< subject: port */
-    ENTRY_PORT_CLOSE, /**< subject: port; text: how */
-    ENTRY_CONNECTION, /**< a connection was accepted; subject: port; data: peer "address:port" */
+    ENTRY_PORT_OPEN,      /**< subject: port */
+    ENTRY_PORT_CLOSE,     /**< subject: port; text: how */
+    ENTRY_CONNECTION,     /**< a connection was accepted; subject: port; data: peer "address:port";
+                             once a side has ended: journal_set_closed() */
     ENTRY_CONNECTION_END, /**< it is gone; flags: CLOSED_BY_…; value: lifetime in ns; extra: bytes
                              received; extra2: bytes sent */
     ENTRY_REQUEST, /**< read whole, before it is answered; route: name id or 0 when unmatched; data:
@@ -63,7 +64,8 @@ enum entry_flags {
     ENTRY_REUSED = 512,     /**< a request on a connection that had one before */
     ENTRY_UNMATCHED = 1024, /**< no route matched on an upstream that has routes */
     ENTRY_OPTIONAL = 2048,
-    ENTRY_COUNTED = 4096, /**< an unmatched request that a verify item with `matched: false` counted */
+    ENTRY_COUNTED =
+        4096, /**< an unmatched request that a verify item with `matched: false` counted */
 };
 
 /** One thing that happened. */
@@ -136,6 +138,10 @@ const struct entry *journal_get(const struct journal *journal, uint64_t number);
 /** Sets the route and adds flags of a request's entry, once it was matched; nothing if it was
  * dropped. */
 void journal_set_route(struct journal *journal, uint64_t number, uint32_t route, unsigned flags);
+
+/** Says in a connection's entry that a side ended it at `time_ns`: adds the flags, puts the time
+ * into `value` and the number of the newest entry of that moment into `extra`. */
+void journal_set_closed(struct journal *journal, uint64_t number, unsigned flags, int64_t time_ns);
 
 /** How many entries of a kind with this subject were ever appended; exact also when dropped.
  * Subject 0 = all. */

@@ -27,7 +27,7 @@ static enum read_result placed_json_read(struct reader *reader, const struct typ
 {
     struct placed_json *placed = into;
     (void)type;
-    placed->place = node->place;
+    placed->place = reader_place(reader, node);
     return reader_read(reader, &type_json_literal, node, &placed->value);
 }
 
@@ -65,24 +65,30 @@ static enum read_result path_entry_read(struct reader *reader, const struct node
     struct body_path *entry = arena_alloc(reader->arena, sizeof *entry);
     enum read_result result = jsonpath_read(reader, pair->key, &entry->path);
     *value = entry;
+    reader->key = pair->key->place;
     return read_worse(result,
                       reader_read(reader, &type_predicate_json, pair->value, &entry->predicate));
+}
+
+static enum read_result xpath_check(struct reader *reader, const struct node *path)
+{
+    struct str why;
+    size_t offset;
+    if (xml_path_check(path->text, reader->arena, &why, &offset))
+        return READ_OK;
+    diagnostics_add(reader->diagnostics, node_place_at(path, offset), "wrong XPath: " STR_FMT,
+                    STR_ARG(why));
+    return READ_FAILED;
 }
 
 static enum read_result xpath_entry_read(struct reader *reader, const struct node_pair *pair,
                                          void **value)
 {
     struct body_xpath *entry = arena_alloc(reader->arena, sizeof *entry);
-    enum read_result result = READ_OK;
-    struct str why;
-    size_t offset;
+    enum read_result result = xpath_check(reader, pair->key);
     entry->path = pair->key->text;
-    if (!xml_path_check(entry->path, reader->arena, &why, &offset)) {
-        diagnostics_add(reader->diagnostics, node_place_at(pair->key, offset),
-                        "wrong XPath: " STR_FMT, STR_ARG(why));
-        result = READ_FAILED;
-    }
     *value = entry;
+    reader->key = pair->key->place;
     return read_worse(result,
                       reader_read(reader, &type_predicate_nodes, pair->value, &entry->predicate));
 }
@@ -176,6 +182,87 @@ const struct table body_table = {
 };
 
 const struct type body_type = TYPE_TABLE(&body_table, struct body_check);
+
+/* The sources of a capture */
+
+static enum read_result text_source_read(struct reader *reader, const struct type *type,
+                                         const struct node *node, void *into)
+{
+    (void)type;
+    if (node->kind == NODE_NULL || node->kind == NODE_BOOL)
+        return READ_OK;
+    return reader_read(reader, &type_predicate_body, node, into);
+}
+
+static struct json *text_source_schema(struct schema_writer *writer, const struct type *type)
+{
+    (void)type;
+    return schema_either(writer, schema_of(writer, &type_predicate_body),
+                         schema_text(writer, "{\"type\": \"null\"}"));
+}
+
+const struct type text_source_type = {
+    .name = "null, true, or a predicate",
+    .size = sizeof(struct predicate *),
+    .read = text_source_read,
+    .schema = text_source_schema,
+    .raw = true,
+};
+
+static enum read_result jsonpath_source_read(struct reader *reader, const struct type *type,
+                                             const struct node *node, void *into)
+{
+    if (!node_is_scalar(node) || node->kind == NODE_NULL)
+        return reader_expected(reader, node, type->name);
+    return jsonpath_read(reader, node, into);
+}
+
+static enum read_result xpath_source_read(struct reader *reader, const struct type *type,
+                                          const struct node *node, void *into)
+{
+    if (!node_is_scalar(node) || node->kind == NODE_NULL)
+        return reader_expected(reader, node, type->name);
+    *(struct str *)into = node_scalar_text(node);
+    return xpath_check(reader, node);
+}
+
+static struct json *path_source_schema(struct schema_writer *writer, const struct type *type)
+{
+    (void)type;
+    return schema_text(writer, "{\"type\": \"string\"}");
+}
+
+const struct type jsonpath_source_type = {.name = "a JSONPath such as $.id",
+                                          .size = sizeof(struct jsonpath *),
+                                          .read = jsonpath_source_read,
+                                          .schema = path_source_schema};
+static const struct type xpath_source_type = {.name = "an XPath such as //id",
+                                              .size = sizeof(struct str),
+                                              .read = xpath_source_read,
+                                              .schema = path_source_schema};
+
+enum read_result capture_check(struct reader *reader, const struct node *node, void *into)
+{
+    (void)into;
+    if (node->count == 1)
+        return READ_OK;
+    diagnostics_add(reader->diagnostics, node->place, "a capture has exactly one source");
+    return READ_FAILED;
+}
+
+static const struct row body_source_rows[] = {
+    {"jsonpath", &jsonpath_source_type, offsetof(struct body_source, jsonpath), 0, NULL,
+     "The value of a singular path, or the list of what any other one finds."},
+    {"xpath", &xpath_source_type, offsetof(struct body_source, xpath), 0, NULL,
+     "What an XPath finds in XML or HTML."},
+    {"body", &text_source_type, offsetof(struct body_source, body), 0, NULL,
+     "null: the whole text; {matches: \"id=(\\\\d+)\"}: group 1, or the whole match."},
+};
+static const struct table body_source_table = {
+    TABLE_ROWS("capture", body_source_rows),
+    .doc = "Where a value is found in a body.",
+};
+const struct type body_source_type = TYPE_TABLE(&body_source_table, struct body_source);
 
 bool body_check_is_empty(const struct body_check *check)
 {

@@ -64,6 +64,24 @@ typedef void (*body_failed)(void *context, struct str subject, const struct mism
 bool body_check_test(const struct body_check *check, struct str body, struct arena *arena,
                      body_failed failed, void *context);
 
+/** The sources of a capture that are of a body: read to find what is wrong in them before a body is
+ * there. */
+struct body_source {
+    struct jsonpath *jsonpath;
+    struct str xpath;
+    struct predicate *body;
+};
+
+/** [struct body_source] The rows: include them with ROW_INCLUDE. */
+extern const struct type body_source_type;
+
+/** [struct predicate *] The text of an output as a source: null, true, or a predicate. */
+extern const struct type text_source_type;
+/** [struct jsonpath *] A path as a source. */
+extern const struct type jsonpath_source_type;
+/** The `check` of a table of sources: a capture has exactly one. */
+enum read_result capture_check(struct reader *reader, const struct node *node, void *into);
+
 /**
  * A value captured from a body: `source` is "jsonpath", "xpath" or "body"; `node` what stands
  * there: a path, or for "body" a predicate ({matches: "id=(\\d+)"} gives group 1, or the whole

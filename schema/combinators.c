@@ -43,8 +43,10 @@ static enum read_result list_read(struct reader *reader, const struct type *of,
 {
     enum read_result result = READ_OK;
     char *items = arena_alloc_array(reader->arena, count, of->size);
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
+        reader->key = (struct place){0};
         result = read_worse(result, reader_read(reader, of, nodes[i], items + i * of->size));
+    }
     *list = (struct list){.items = items, .count = count};
     return result;
 }
@@ -115,6 +117,7 @@ static enum read_result entry_read(struct reader *reader, const struct type *typ
     if (type->extra)
         result = reader_check_name(reader, pair->key, entry->name);
     reader->entry = entry->name;
+    reader->key = pair->key->place;
     result = read_worse(result, reader_read(reader, type->of, pair->value, entry->value));
     reader->entry = STR("");
     return result;

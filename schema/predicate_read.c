@@ -74,6 +74,7 @@ static enum read_result pair_read(struct reader *reader, struct predicate *predi
         return READ_OK;
     struct test *test = predicate_add(predicate, row, pair->key->place);
     test->ignore_case = fold && (row->flags & PREDICATE_TEXT);
+    reader->key = pair->key->place;
     return row->form->read(reader, pair->value, test);
 }
 
@@ -124,9 +125,10 @@ static enum read_result short_read(struct reader *reader, const struct kind *kin
 {
     bool names = kind->subject == SUBJECT_STATUS || kind->subject == SUBJECT_CHOICE;
     bool in = names && node->kind == NODE_LIST;
-    struct predicate *predicate = predicate_new(reader, kind, node->place, 1);
+    struct place place = reader_place(reader, node);
+    struct predicate *predicate = predicate_new(reader, kind, place, 1);
     struct test *test =
-        predicate_add(predicate, predicate_row_find(in ? STR("in") : STR("equals")), node->place);
+        predicate_add(predicate, predicate_row_find(in ? STR("in") : STR("equals")), place);
     enum read_result result = test->row->form->read(reader, node, test);
     if (result == READ_OK)
         *into = predicate;

@@ -63,7 +63,15 @@ static void kind_write(struct reference *reference, const struct type *type)
         buf_append_string(into, list ? "list: " : type->extra ? "names to: " : "mapping to: ");
         kind_write(reference, type->of);
     } else if (type->name) {
+        const struct type *inner = type->of;
         cell_write(noun(type->name), into);
+        /* a type of its own kind around a table: the table has its section all the same */
+        while (inner && !inner->table)
+            inner = inner->of;
+        if (inner) {
+            buf_append_string(into, ": ");
+            link_write(into, catalogue_add_table(&reference->sections, inner->table));
+        }
     } else if (type->of) {
         kind_write(reference, type->of);
     } else {
@@ -165,7 +173,7 @@ static void family_write(struct reference *reference, const struct family *famil
     family_visit(family, member_write, reference);
 }
 
-void reference_write(const struct type *root, struct buf *into)
+void reference_write_all(const struct type *root, const struct type *const *more, struct buf *into)
 {
     struct arena *arena = arena_new();
     struct reference reference = {.into = into};
@@ -174,6 +182,8 @@ void reference_write(const struct type *root, struct buf *into)
         root = root->of;
     if (root->table)
         (void)catalogue_add_table(&reference.sections, root->table);
+    for (size_t i = 0; more && more[i]; i++)
+        (void)catalogue_add_table(&reference.sections, more[i]->table);
     for (size_t i = 0; i < reference.sections.count; i++) {
         const struct catalogue_entry entry = reference.sections.entries[i];
         buf_printf(into, "%s## " STR_FMT "\n\n", i ? "\n" : "", STR_ARG(entry.name));
@@ -183,4 +193,9 @@ void reference_write(const struct type *root, struct buf *into)
             family_write(&reference, entry.family);
     }
     arena_free(arena);
+}
+
+void reference_write(const struct type *root, struct buf *into)
+{
+    reference_write_all(root, NULL, into);
 }

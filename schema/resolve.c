@@ -180,7 +180,7 @@ static enum read_result text_resolve(struct reader *reader, const struct node *n
 {
     enum read_result result = READ_OK;
     struct piece piece;
-    for (size_t at = 0; piece_next(node->text, &at, &piece);) {
+    for (size_t at = 0; !buf_full(into) && piece_next(node->text, &at, &piece);) {
         if (piece.kind == PIECE_TEXT) {
             buf_append(into, piece.text);
             continue;

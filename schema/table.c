@@ -70,6 +70,13 @@ enum read_result reader_expected_container(struct reader *reader, const struct n
     return READ_FAILED;
 }
 
+struct place reader_place(struct reader *reader, const struct node *node)
+{
+    struct place place = reader->key.source ? reader->key : node->place;
+    reader->key = (struct place){0};
+    return place;
+}
+
 enum read_result reader_read(struct reader *reader, const struct type *type,
                              const struct node *node, void *into)
 {
@@ -292,6 +299,7 @@ static void reading_member(struct reading *reading, const struct slot *slot,
     chosen->value = arena_alloc(reader->arena, member->type->size);
     chosen->node = reader_keep(reader, pair->value);
     chosen->place = pair->key->place;
+    reader->key = pair->key->place;
     enum read_result result = reader_read(reader, member->type, pair->value, chosen->value);
     chosen->deferred = result == READ_DEFERRED;
     if (result == READ_FAILED)
@@ -309,6 +317,7 @@ static void reading_pair(struct reading *reading, const struct node_pair *pair)
     } else if (slot.member) {
         reading_member(reading, &slot, pair);
     } else {
+        reading->reader->key = pair->key->place;
         enum read_result result =
             reader_read(reading->reader, slot.row->type, pair->value, reading->into + slot.offset);
         reading->result = read_worse(reading->result, result);

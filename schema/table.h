@@ -275,6 +275,7 @@ struct reader {
     unsigned depth;   /**< of nested mappings and lists, at most TREE_DEPTH; start with 0 */
     bool resolved;    /**< inside the value of a variable: `${` in it is text; start with false */
     struct str entry; /**< the name under which the next mapping stands ("api"), for messages */
+    struct place key; /**< of the key whose value is read next: reader_place() */
 };
 
 /** Reads a value: resolves its variables, then type->read. `into` must hold the default. */
@@ -327,6 +328,12 @@ struct str node_scalar_text(const struct node *node);
 
 /** Whether the node is neither a mapping nor a list. */
 bool node_is_scalar(const struct node *node);
+
+/**
+ * Where a value is placed that has no key of its own inside, such as a scalar predicate: at the key
+ * it stands behind, else at the node. Taken once.
+ */
+struct place reader_place(struct reader *reader, const struct node *node);
 
 /** The worse of two results. */
 enum read_result read_worse(enum read_result a, enum read_result b);

@@ -101,6 +101,16 @@ bool server_read_rest(struct server *server)
     return any;
 }
 
+bool server_is_busy(const struct server *server)
+{
+    for (size_t i = 0; i < server->count; i++) {
+        for (const struct stream *stream = server->ports[i]->oldest; stream; stream = stream->next)
+            if (!stream->closing && !stream->protocol->is_idle(stream))
+                return true;
+    }
+    return false;
+}
+
 /** Holds of one exchange, counted. */
 struct hold {
     struct exchange *exchange; /**< NULL once it is gone */

@@ -55,6 +55,9 @@ void server_close_all(struct server *server);
  */
 bool server_read_rest(struct server *server);
 
+/** Whether a request is under way on any connection. */
+bool server_is_busy(const struct server *server);
+
 /**
  * Keeps the request that is arriving from being answered until hold_release(): for what observers
  * of its journal entry have to do first. NULL when none is arriving. A request may be held several

@@ -381,6 +381,25 @@ START_TEST(test_files_are_relative_to_the_spec)
 }
 END_TEST
 
+START_TEST(test_a_large_body_is_sent_in_pieces)
+{
+    char path[] = "/tmp/goto-respond-XXXXXX";
+    char block[100];
+    int fd = mkstemp(path);
+    ck_assert_int_ge(fd, 0);
+    ck_assert_int_eq(ftruncate(fd, STREAM_HIGH_MARK + 1), 0);
+    close(fd);
+    snprintf(block, sizeof block, "{file: %s}", path);
+    struct fake *fake = fake_block(block);
+    struct fake_exchange *x = fake_ask(fake, "GET", "/");
+    ck_assert_msg(str_starts(fake_log(x), STR("head 200 262145 ")), STR_FMT, STR_ARG(fake_log(x)));
+    ck_assert_uint_eq(fake_sent(x).size, STREAM_HIGH_MARK + 1);
+    fake_exchange_free(x);
+    fake_free(fake);
+    unlink(path);
+}
+END_TEST
+
 START_TEST(test_files_that_cannot_be_read_are_told)
 {
     check_wrong("{file: does-not-exist}",
@@ -473,6 +492,7 @@ UNIT_MAIN("respond", test_answers_constant_blocks_in_one_call, test_headers_repe
           test_an_exchange_may_go_at_any_time, test_pace_dribbles, test_a_paced_chunk_may_be_large,
           test_stream_sends_a_piece_for_each_item, test_events_are_server_sent_events,
           test_compresses, test_an_event_of_a_compressed_stream_can_be_read_at_once,
-          test_files_are_relative_to_the_spec, test_files_that_cannot_be_read_are_told,
-          test_wrong_blocks_are_told, test_an_answer_that_does_not_begin_in_time_becomes_503,
+          test_files_are_relative_to_the_spec, test_a_large_body_is_sent_in_pieces,
+          test_files_that_cannot_be_read_are_told, test_wrong_blocks_are_told,
+          test_an_answer_that_does_not_begin_in_time_becomes_503,
           test_an_answer_that_is_not_finished_in_time_is_cut)

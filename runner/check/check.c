@@ -95,7 +95,6 @@ struct check *checks_add(struct checks *checks, struct str name, struct place pl
     check->name = name;
     check->place = place;
     check->verdict = VERDICT_SKIP;
-    check->reason = STR("not reached");
     check->failures.arena = checks->arena;
     arena_grow(checks->arena, &checks->items, checks->count, &checks->capacity,
                sizeof(struct check *));

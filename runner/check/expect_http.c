@@ -1,11 +1,37 @@
 #include "runner/check/expect_http.h"
 
+#include "runner/check/error.h"
 #include "runner/client/http.h"
 
 /* The table. */
 
 static const struct type error_type = TYPE_PREDICATE_CHOICE(error_names);
-static const struct type texts_type = TYPE_MAP(&type_predicate_text);
+static const struct type texts_map = TYPE_MAP(&type_predicate_text);
+
+static enum read_result texts_read(struct reader *reader, const struct type *type,
+                                   const struct node *node, void *into)
+{
+    enum read_result result = texts_map.read(reader, &texts_map, node, into);
+    (void)type;
+    if (node->kind != NODE_MAP || node->count)
+        return result;
+    diagnostics_add(reader->diagnostics, node->place, "an empty mapping of names compares nothing");
+    return READ_FAILED;
+}
+
+static struct json *texts_schema(struct schema_writer *writer, const struct type *type)
+{
+    struct json *schema = schema_text(writer, "{\"type\": \"object\", \"minProperties\": 1}");
+    json_put(schema_arena(writer), schema, STR("additionalProperties"),
+             schema_of(writer, type->of));
+    return schema;
+}
+
+static const struct type texts_type = {.name = "a mapping of names to predicates",
+                                       .size = sizeof(struct list),
+                                       .read = texts_read,
+                                       .schema = texts_schema,
+                                       .of = &type_predicate_text};
 
 static const struct row expect_rows[] = {
     {"status", &type_predicate_status, offsetof(struct http_expect, status), 0, NULL,
@@ -51,44 +77,6 @@ static const struct table expect_table = {
 const struct type http_expect_type = TYPE_TABLE(&expect_table, struct http_expect);
 
 /* How it ended. */
-
-/** Which of the names that stand for an error its predicate speaks of. */
-struct spoken {
-    struct str name;
-    bool itself;
-    bool tls;
-    bool any;
-};
-
-static void spoken_visit(void *context, struct str literal, struct place place)
-{
-    struct spoken *spoken = context;
-    (void)place;
-    spoken->itself = spoken->itself || str_equal(literal, spoken->name);
-    spoken->tls = spoken->tls || str_is(literal, "tls");
-    spoken->any = spoken->any || str_is(literal, "any");
-}
-
-/**
- * The name under which the error is tested: the one that the predicate speaks of, so that `any` and
- * `tls` also work within `in` and `not`.
- */
-static struct str error_spoken(const struct predicate *predicate, struct str name)
-{
-    struct spoken spoken = {.name = name};
-    predicate_visit_literals(predicate, spoken_visit, &spoken);
-    ptrdiff_t open = str_find_byte(name, '(');
-    struct str family = open > 0 ? str_slice(name, 0, (size_t)open) : name;
-    struct spoken general = {.name = family};
-    predicate_visit_literals(predicate, spoken_visit, &general);
-    if (spoken.itself)
-        return name;
-    if (general.itself)
-        return family;
-    if (spoken.tls && str_starts(name, STR("tls-")))
-        return STR("tls");
-    return spoken.any ? STR("any") : name;
-}
 
 struct str http_failure_words(const struct http_failure *failure, struct arena *arena)
 {

@@ -72,19 +72,23 @@ void response_show(const struct view *view, const struct picked *picked, struct 
     show_time(entry, into);
 }
 
+bool connection_is_closed(const struct entry *entry)
+{
+    return entry->flags & (ENTRY_CLOSED_BY_CLIENT | ENTRY_CLOSED_BY_SERVER);
+}
+
 void connection_show(const struct view *view, const struct picked *picked, struct buf *into)
 {
     const struct entry *entry = picked->entry;
-    unsigned flags = picked->partner ? picked->partner->flags : 0;
     buf_printf(into, "#%" PRIu64, entry->connection);
     if (!view->name_id)
         buf_printf(into, " to " STR_FMT, STR_ARG(journal_name(view->journal, entry->subject)));
     show_time(entry, into);
-    if (!picked->partner)
-        buf_append_string(into, ", still open");
-    else if (flags & (ENTRY_CLOSED_BY_CLIENT | ENTRY_CLOSED_BY_SERVER))
+    if (connection_is_closed(entry))
         buf_printf(into, ", closed by the %s",
-                   flags & ENTRY_CLOSED_BY_CLIENT ? "client" : "server");
+                   entry->flags & ENTRY_CLOSED_BY_CLIENT ? "client" : "server");
+    else
+        buf_append_string(into, ", still open");
 }
 
 void named_show(const struct view *view, const struct picked *picked, struct buf *into)
@@ -266,7 +270,8 @@ static size_t most_concurrent(const struct view *view)
     size_t open = 0;
     size_t most = 0;
     for (size_t i = 0; i < view->count; i++)
-        ends[i] = view->picked[i].partner ? view->picked[i].partner_number : UINT64_MAX;
+        ends[i] =
+            connection_is_closed(view->picked[i].entry) ? view->picked[i].entry->extra : UINT64_MAX;
     if (view->count)
         qsort(ends, view->count, sizeof *ends, number_order);
     for (size_t i = 0, ended = 0; i < view->count; i++) {
@@ -336,10 +341,9 @@ void response_judge(struct view *view, const struct picked *picked)
 
 void connection_judge(struct view *view, const struct picked *picked)
 {
-    const struct entry *end = picked->partner;
-    int64_t now_ns = end ? end->time_ns : journal_now(view->journal);
-    int64_t time_ns = end ? end->value : now_ns - picked->entry->time_ns;
-    each_test_time(view, picked, view->keys->lifetime, "lifetime", time_ns, now_ns);
+    const struct entry *entry = picked->entry;
+    int64_t end_ns = connection_is_closed(entry) ? entry->value : journal_now(view->journal);
+    each_test_time(view, picked, view->keys->lifetime, "lifetime", end_ns - entry->time_ns, end_ns);
 }
 
 void event_judge(struct view *view, const struct picked *picked)

@@ -131,9 +131,7 @@ struct verify_subject {
 struct picked {
     const struct entry *entry;
     uint64_t number;
-    const struct entry *partner; /**< the end of a connection, NULL while open; the request of a
-                                    response */
-    uint64_t partner_number;
+    const struct entry *partner; /**< the request of a response */
 };
 
 /** Entries of one kind, to be found by their number on their port. */
@@ -188,6 +186,8 @@ bool output_takes(struct view *view, struct picked *picked, struct rejection *re
 
 /* verify_judge.c */
 
+/** Whether a side has ended the connection of this entry. */
+bool connection_is_closed(const struct entry *entry);
 void request_show(const struct view *view, const struct picked *picked, struct buf *into);
 void response_show(const struct view *view, const struct picked *picked, struct buf *into);
 void connection_show(const struct view *view, const struct picked *picked, struct buf *into);

@@ -11,7 +11,6 @@ struct index_item {
     uint32_t subject;
     uint64_t number; /**< of the connection or request */
     const struct entry *entry;
-    uint64_t entry_number;
 };
 
 static int index_order(const void *a, const void *b)
@@ -34,7 +33,7 @@ static void index_make(struct index *index, const struct journal *journal, enum 
             continue;
         memory_grow(&index->items, index->count, &index->capacity, sizeof *index->items);
         index->items[index->count++] = (struct index_item){
-            entry->subject, by_request ? entry->request : entry->connection, entry, number};
+            entry->subject, by_request ? entry->request : entry->connection, entry};
     }
     if (index->count)
         qsort(index->items, index->count, sizeof *index->items, index_order);
@@ -51,7 +50,6 @@ static void find_partner(const struct view *view, struct picked *picked, uint64_
 {
     const struct index_item *item = index_find(&view->partners, picked->entry->subject, number);
     picked->partner = item ? item->entry : NULL;
-    picked->partner_number = item ? item->entry_number : 0;
 }
 
 /* Keys that select */
@@ -165,11 +163,10 @@ bool response_takes(struct view *view, struct picked *picked, struct rejection *
            key_holds(rejection, response_where(view, picked), "its request does not match 'where'");
 }
 
-static bool closed_by_holds(const struct predicate *predicate, const struct entry *end)
+static bool closed_by_holds(const struct predicate *predicate, unsigned flags)
 {
     if (!predicate)
         return true;
-    unsigned flags = end ? end->flags : 0;
     struct arena *arena = arena_new();
     const struct json *value = NULL;
     if (flags & ENTRY_CLOSED_BY_CLIENT)
@@ -186,9 +183,8 @@ bool connection_takes(struct view *view, struct picked *picked, struct rejection
     const struct verify_keys *keys = view->keys;
     const struct entry *entry = picked->entry;
     bool reused = index_find(&view->reused, entry->subject, entry->connection) != NULL;
-    find_partner(view, picked, entry->connection);
-    return key_holds(rejection, closed_by_holds(keys->closed_by, picked->partner),
-                     picked->partner ? "closed by the other side" : "still open") &&
+    return key_holds(rejection, closed_by_holds(keys->closed_by, entry->flags),
+                     connection_is_closed(entry) ? "closed by the other side" : "still open") &&
            key_holds(rejection, flag_is(keys->reused, reused),
                      reused ? "it carried more than one request"
                             : "it did not carry more than one request") &&
@@ -338,10 +334,7 @@ static void view_make_indexes(struct view *view)
     const struct journal *journal = view->journal;
     if (view->subject->takes == response_takes && (keys->where || keys->route.data))
         index_make(&view->partners, journal, ENTRY_REQUEST, 0, true);
-    if (view->subject->takes != connection_takes)
-        return;
-    index_make(&view->partners, journal, ENTRY_CONNECTION_END, 0, false);
-    if (keys->reused)
+    if (view->subject->takes == connection_takes && keys->reused)
         index_make(&view->reused, journal, ENTRY_REQUEST, ENTRY_REUSED, false);
 }
 

@@ -89,14 +89,14 @@ static const struct type responses_type = TYPE_TABLE(&responses_table, struct ve
 static const struct row connections_rows[] = {
     {"to", &upstream_name, AT(port), 0, "all of them", "The upstream or proxy."},
     {"closed-by", &side_type, AT(closed_by), 0, NULL,
-     "Who closed it first; one that is still open is by nobody."},
+     "Who ended it first, by FIN or RST; one that is still open is by nobody."},
     {"reused", &maybe_bool, AT(reused), 0, NULL, "Whether it carried more than one request."},
     WINDOW_ROWS,
     COUNT_ROW,
     {"concurrent", &type_predicate_number, AT(concurrent), 0, NULL,
      "The highest number of them that were open at one time."},
     {"lifetime", &type_predicate_duration, AT(lifetime), 0, NULL,
-     "How long each was open; of one that still is: until now."},
+     "How long each was open, up to the first FIN or RST; of one that still is: until now."},
 };
 static const struct table connections_table = {
     TABLE_ROWS("connections", connections_rows),

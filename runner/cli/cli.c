@@ -4,6 +4,8 @@
 #include "base/random.h"
 #include "runner/cli/init.h"
 #include "runner/cli/options.h"
+#include "runner/client/http.h"
+#include "runner/client/run.h"
 #include "runner/client/supervisor.h"
 #include "runner/suite/discover.h"
 #include "schema/jsonschema.h"
@@ -449,6 +451,16 @@ static void write_schema(const struct type *root, struct buf *into)
     schema_write(root, "A scenario of goto-run", into);
 }
 
+/** `expect` is read by the table of each verb: no row leads there. */
+static void write_reference(const struct type *root, struct buf *into)
+{
+    static const struct type *const more[] = {&http_expect_type, &run_expect_type, NULL};
+    buf_append_string(into,
+                      "# Reference\n\nEvery key of a spec, made from the program's own tables by "
+                      "`goto-run reference`.\n\n");
+    reference_write_all(root, more, into);
+}
+
 static int cli_command(struct cli *cli)
 {
     struct buf text;
@@ -473,7 +485,7 @@ static int cli_command(struct cli *cli)
     case COMMAND_SCHEMA:
         return command_print(write_schema);
     case COMMAND_REFERENCE:
-        return command_print(reference_write);
+        return command_print(write_reference);
     case COMMAND_INIT:
         return init_write(cli->options.paths.count ? cli->options.paths.items[0] : ".") == 0
                    ? EXIT_OK

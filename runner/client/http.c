@@ -417,21 +417,40 @@ static const struct json *capture_url(struct attempt *attempt, const struct http
     return json_string(attempt->arena, result->url);
 }
 
-/** One source of a capture, and what it gives. Those without a function are of the body. */
+/** How one source of a capture is found; those of the body are found by body_capture(). */
 static const struct capture_source {
     const char *name;
     const struct json *(*find)(struct attempt *attempt, const struct http_result *result,
                                const struct node *node, struct str *why);
-    const char *doc;
 } capture_sources[] = {
-    {"jsonpath", NULL, "the value of a singular query, or the list of what any other path finds"},
-    {"header", capture_header, "the value of a header; a list if it came several times"},
-    {"cookie", capture_cookie, "the value of a cookie that the answer sets"},
-    {"body", NULL, "null: the whole text; {matches: \"id=(\\\\d+)\"}: group 1, or the whole match"},
-    {"status", capture_status, "the status, as a number; the value of the key is of no matter"},
-    {"url", capture_url, "the URL of the last request; the value of the key is of no matter"},
-    {"xpath", NULL, "what an XPath finds in XML or HTML"},
+    {"jsonpath", NULL}, {"header", capture_header}, {"cookie", capture_cookie}, {"body", NULL},
+    {"xpath", NULL},    {"status", capture_status}, {"url", capture_url},
 };
+
+/** What is read of a source; only whether it can be read matters. */
+struct source_read {
+    struct body_source body;
+    struct str name;
+    const struct node *any;
+};
+
+static const struct row source_rows[] = {
+    {NULL, &body_source_type, offsetof(struct source_read, body), ROW_INCLUDE, NULL, NULL},
+    {"header", &type_text, offsetof(struct source_read, name), 0, NULL,
+     "The value of a header; a list if it came several times."},
+    {"cookie", &type_text, offsetof(struct source_read, name), 0, NULL,
+     "The value of a cookie that the answer sets."},
+    {"status", &type_node, offsetof(struct source_read, any), 0, NULL,
+     "The status, as a number; the value of the key is of no matter."},
+    {"url", &type_node, offsetof(struct source_read, any), 0, NULL,
+     "The URL of the last request; the value of the key is of no matter."},
+};
+static const struct table source_table = {
+    TABLE_ROWS("capture", source_rows),
+    .doc = "Where a value of an answer is found: exactly one key.",
+    .check = capture_check,
+};
+static const struct type source_type = TYPE_TABLE(&source_table, struct source_read);
 
 static const struct json *http_capture(struct attempt *attempt, const struct node *source,
                                        struct str *why)
@@ -461,6 +480,8 @@ static const struct json *http_capture(struct attempt *attempt, const struct nod
 const struct verb http_verb = {
     .expect = &http_expect_type,
     .implied = true,
+    .sessions = true,
+    .source = &source_type,
     .start = http_start,
     .expire = http_expire,
     .cancel = http_cancel,

@@ -1,22 +1,43 @@
 #include "runner/client/run.h"
 
 #include "base/clock.h"
+#include "runner/check/error.h"
 #include "runner/scenario/running.h"
 
 #include <errno.h>
 
 /* run: a list, or {command | shell, env, cwd, stdin, timeout, background} */
 
-static const struct type command_type = TYPE_LIST(&type_text);
+/** What the system takes ends at a NUL, so none may stand within. */
+static enum read_result word_read(struct reader *reader, const struct type *type,
+                                  const struct node *node, void *into)
+{
+    (void)type;
+    enum read_result result = type_text.read(reader, &type_text, node, into);
+    if (result != READ_OK || str_find_byte(*(const struct str *)into, '\0') < 0)
+        return result;
+    diagnostics_add(reader->diagnostics, node->place, "a NUL cannot stand here");
+    return READ_FAILED;
+}
+
+static struct json *word_schema(struct schema_writer *writer, const struct type *type)
+{
+    (void)type;
+    return schema_of(writer, &type_text);
+}
+
+static const struct type word_type = {
+    .name = "a text", .size = sizeof(struct str), .read = word_read, .schema = word_schema};
+
+static const struct type command_type = TYPE_LIST(&word_type);
 
 /** A value of `env`: text, or null which takes the variable away. */
 static enum read_result env_value_read(struct reader *reader, const struct type *type,
                                        const struct node *node, void *into)
 {
-    (void)type;
     if (node->kind == NODE_NULL)
         return READ_OK;
-    return type_text.read(reader, &type_text, node, into);
+    return word_read(reader, type, node, into);
 }
 
 static struct json *env_value_schema(struct schema_writer *writer, const struct type *type)
@@ -36,10 +57,10 @@ static const struct type env_type = TYPE_MAP(&env_value_type);
 static const struct row run_rows[] = {
     {"command", &command_type, offsetof(struct run_request, command), 0, NULL,
      "The program and its arguments; a relative path is taken from the working directory."},
-    {"shell", &type_text, offsetof(struct run_request, shell), 0, NULL, "A text for /bin/sh -c."},
+    {"shell", &word_type, offsetof(struct run_request, shell), 0, NULL, "A text for /bin/sh -c."},
     {"env", &env_type, offsetof(struct run_request, env), 0, NULL,
      "Added to the environment; null takes a variable away."},
-    {"cwd", &type_text, offsetof(struct run_request, cwd), 0, "the spec's folder",
+    {"cwd", &word_type, offsetof(struct run_request, cwd), 0, "the spec's folder",
      "Its working directory."},
     {"stdin", &type_text, offsetof(struct run_request, input), 0, "nothing", "Its standard input."},
     {"timeout", &type_time, offsetof(struct run_request, timeout_ns), 0, "none",
@@ -48,9 +69,27 @@ static const struct row run_rows[] = {
      "The client goes on; it must be alive when the client ends, and is then stopped."},
 };
 
+static enum read_result env_check(struct reader *reader, const struct list *env)
+{
+    const struct map_entry *entries = env->items;
+    enum read_result result = READ_OK;
+    for (size_t i = 0; i < env->count; i++) {
+        struct str name = entries[i].name;
+        if (name.size && str_find_byte(name, '=') < 0 && str_find_byte(name, '\0') < 0)
+            continue;
+        diagnostics_add(reader->diagnostics, entries[i].place,
+                        "'" STR_FMT "' is no name of an environment variable",
+                        STR_ARG(reader_shown(reader, name)));
+        result = READ_FAILED;
+    }
+    return result;
+}
+
 static enum read_result run_check(struct reader *reader, const struct node *node, void *into)
 {
     const struct run_request *request = into;
+    if (env_check(reader, &request->env) != READ_OK)
+        return READ_FAILED;
     if ((request->command.count != 0) + (request->shell.data != NULL) == 1)
         return READ_OK;
     diagnostics_add(reader->diagnostics, node->place,
@@ -121,7 +160,8 @@ static bool is_body_key(struct str key)
     return false;
 }
 
-/** The pairs of a mapping whose keys are (not) those of a body, as a mapping; NULL if there are none. */
+/** The pairs of a mapping whose keys are (not) those of a body, as a mapping; NULL if there are
+ * none. */
 static const struct node *output_part(struct reader *reader, const struct node *map, bool body)
 {
     struct node *part = arena_alloc(reader->arena, sizeof *part);
@@ -149,7 +189,8 @@ static enum read_result output_read(struct reader *reader, const struct type *ty
     if (body)
         result = reader_read(reader, &output_table_type, body, check);
     if (text)
-        result = read_worse(result, reader_read(reader, &type_predicate_output, text, &check->text));
+        result =
+            read_worse(result, reader_read(reader, &type_predicate_output, text, &check->text));
     return result;
 }
 
@@ -172,10 +213,11 @@ static const struct type output_pointer = TYPE_POINTER(&output_type);
 
 static const char *const run_errors[] = {"exec", "timeout", "any", NULL};
 static const struct type error_type = TYPE_PREDICATE_CHOICE(run_errors);
+static const struct type ended_by_type = TYPE_PREDICATE_CHOICE(signal_names);
 
 static const struct row expect_rows[] = {
     {"exit", &type_predicate_number, offsetof(struct run_expect, exit), 0, "0", "Its exit code."},
-    {"signal", &type_predicate_choice, offsetof(struct run_expect, signal), 0, NULL,
+    {"signal", &ended_by_type, offsetof(struct run_expect, signal), 0, NULL,
      "The signal that ended it: TERM."},
     {"stdout", &output_pointer, offsetof(struct run_expect, standard_output), 0, NULL,
      "What it wrote to standard output."},
@@ -254,35 +296,51 @@ static struct str end_words(const struct process_end *end, struct str why, bool 
     return arena_printf(arena, "exit %d", end->exit_code);
 }
 
+/** The name of what went wrong, NULL: it was started and ended by itself. */
+static const char *end_error(const struct process_end *end, bool timed_out)
+{
+    return end->error ? "exec" : timed_out ? "timeout" : NULL;
+}
+
+/** With `error` given: it has to go wrong so. */
+static void judge_error(const struct predicate *predicate, const char *error, struct str words,
+                        struct failures *failures)
+{
+    struct arena *arena = failures->arena;
+    struct mismatch mismatch = {0};
+    const struct json *value =
+        error ? json_string(arena, error_spoken(predicate, str_of(error))) : NULL;
+    if (predicate_test(predicate, value, arena, &mismatch))
+        return;
+    if (error)
+        failures_add(failures, STR("error"), &mismatch);
+    else
+        failures_say(failures, mismatch.place, "error", "expected it to fail, but: " STR_FMT,
+                     STR_ARG(words));
+}
+
 static void judge_end(const struct run_expect *expect, const struct process_end *end,
                       struct str why, bool timed_out, struct place verb_place,
                       struct failures *failures)
 {
     struct arena *arena = failures->arena;
     struct str words = end_words(end, why, timed_out, arena);
-    const char *error = end->error == EOWNERDEAD ? NULL
-                        : end->error             ? "exec"
-                        : timed_out              ? "timeout"
-                                                 : NULL;
-    if (expect && expect->error) {
-        if (!error)
-            failures_say(failures, predicate_place(expect->error), "error",
-                         "expected it to fail, but: " STR_FMT, STR_ARG(words));
-        else
-            failures_test(failures, expect->error, "error", json_string(arena, str_of(error)));
-        return;
-    }
-    if (end->error || timed_out) {
+    const char *error = end_error(end, timed_out);
+    bool harness = end->error == EOWNERDEAD;
+    bool known = expect && (expect->exit || expect->signal || error);
+    if (harness || (error && !(expect && expect->error))) {
         failures_say(failures, verb_place, "run", STR_FMT, STR_ARG(words));
         return;
     }
+    if (expect && expect->error)
+        judge_error(expect->error, error, words, failures);
     if (expect && expect->signal)
         failures_test(failures, expect->signal, "signal",
                       end->signal ? json_string(arena, str_of(signal_name(end->signal))) : NULL);
     if (expect && expect->exit)
         failures_test(failures, expect->exit, "exit",
-                      end->signal ? NULL : json_integer(arena, end->exit_code));
-    else if (!(expect && expect->signal) && (end->signal || end->exit_code != 0))
+                      end->signal || end->error ? NULL : json_integer(arena, end->exit_code));
+    if (!known && (end->signal || end->exit_code != 0))
         failures_say(failures, verb_place, "exit", "expected exit 0, got " STR_FMT, STR_ARG(words));
 }
 
@@ -307,30 +365,20 @@ void run_judge(const struct run_expect *expect, const struct process *process,
 struct run_state {
     struct attempt *attempt;
     struct running *running;
-    struct timer timeout;
-    bool timed_out;
 };
-
-static void run_timed_out(struct timer *timer)
-{
-    struct run_state *state = CONTAINER_OF(timer, struct run_state, timeout);
-    state->timed_out = true;
-    running_stop(state->running);
-}
 
 static void run_ended(void *context, struct running *running)
 {
     struct run_state *state = context;
     struct attempt *attempt = state->attempt;
-    timer_stop(&state->timeout);
     running_forget(running);
     /* what it left behind in its group goes too: a step's program is over when the step is */
     running_stop(running);
     run_judge(attempt->expect, running->process, &running->end, running_error(running),
-              running->end_ns - running->start_ns, state->timed_out, attempt->verb_place,
+              running->end_ns - running->start_ns, running->timed_out, attempt->verb_place,
               &attempt->failures);
     attempt->outcome =
-        end_words(&running->end, running_error(running), state->timed_out, attempt->arena);
+        end_words(&running->end, running_error(running), running->timed_out, attempt->arena);
     attempt_done(attempt);
 }
 
@@ -348,8 +396,9 @@ static void run_background_failed(void *context, struct running *running)
     struct run_state *state = context;
     struct attempt *attempt = state->attempt;
     running_forget(running);
-    failures_say(&attempt->failures, attempt->verb_place, "run",
-                 "it could not be started: " STR_FMT, STR_ARG(running_error(running)));
+    run_judge(attempt->expect, running->process, &running->end, running_error(running),
+              running->end_ns - running->start_ns, running->timed_out, attempt->verb_place,
+              &attempt->failures);
     attempt_done(attempt);
 }
 
@@ -363,7 +412,6 @@ static void run_verb_start(struct attempt *attempt)
     struct str why = {0};
     attempt->state = state;
     state->attempt = attempt;
-    timer_init(&state->timeout, attempt->loop, run_timed_out);
     attempt->replay =
         arena_printf(attempt->arena, STR_FMT, STR_ARG(run_command_line(attempt->arena, request)));
     state->running = running_start(attempt->scenario, attempt->name, request,
@@ -371,16 +419,13 @@ static void run_verb_start(struct attempt *attempt)
     if (!state->running) {
         failures_say(&attempt->failures, attempt->verb_place, "run", STR_FMT, STR_ARG(why));
         attempt_done(attempt);
-        return;
     }
-    if (request->timeout_ns && !request->background)
-        timer_start(&state->timeout, request->timeout_ns);
 }
 
 static void run_verb_expire(struct attempt *attempt)
 {
     struct run_state *state = attempt->state;
-    run_timed_out(&state->timeout);
+    running_expire(state->running);
 }
 
 static void run_verb_cancel(struct attempt *attempt)
@@ -388,12 +433,34 @@ static void run_verb_cancel(struct attempt *attempt)
     struct run_state *state = attempt->state;
     if (!state)
         return;
-    timer_stop(&state->timeout);
     if (state->running) {
         running_forget(state->running);
         running_stop(state->running);
     }
 }
+
+/** What is read of a source; only whether it can be read matters. */
+struct source_read {
+    struct jsonpath *jsonpath;
+    struct predicate *text;
+    const struct node *any;
+};
+
+static const struct row source_rows[] = {
+    {"stdout", &text_source_type, offsetof(struct source_read, text), 0, NULL,
+     "null: the whole output; {matches: \"id=(\\\\d+)\"}: group 1, or the whole match."},
+    {"stderr", &text_source_type, offsetof(struct source_read, text), 0, NULL, "The same."},
+    {"exit", &type_node, offsetof(struct source_read, any), 0, NULL,
+     "The exit code; the value of the key is of no matter."},
+    {"jsonpath", &jsonpath_source_type, offsetof(struct source_read, jsonpath), 0, NULL,
+     "A path into standard output."},
+};
+static const struct table source_table = {
+    TABLE_ROWS("capture", source_rows),
+    .doc = "Where a value of a program is found: exactly one key.",
+    .check = capture_check,
+};
+static const struct type source_type = TYPE_TABLE(&source_table, struct source_read);
 
 static const struct json *run_capture(struct attempt *attempt, const struct node *source,
                                       struct str *why)
@@ -450,6 +517,7 @@ static struct str run_waiting(struct attempt *attempt, struct arena *arena)
 const struct verb run_verb = {
     .expect = &run_expect_type,
     .implied = true,
+    .source = &source_type,
     .start = run_verb_start,
     .expire = run_verb_expire,
     .cancel = run_verb_cancel,

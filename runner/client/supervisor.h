@@ -108,5 +108,7 @@ bool process_sample(const struct process *process, uint64_t *rss, int64_t *cpu_n
 /** A signal by name ("TERM", "SIGTERM") or 0; and its name without SIG ("" if unknown). */
 int signal_number(struct str name);
 const char *signal_name(int number);
+/** All that signal_name() knows, ended by NULL. */
+extern const char *const signal_names[];
 
 #endif

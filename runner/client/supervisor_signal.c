@@ -2,6 +2,16 @@
 
 #include <signal.h>
 
+#define SIGNALS(X)                                                                                 \
+    X(HUP)                                                                                         \
+    X(INT)                                                                                         \
+    X(QUIT) X(ILL) X(TRAP) X(ABRT) X(BUS) X(FPE) X(KILL) X(USR1) X(SEGV) X(USR2) X(PIPE) X(ALRM)   \
+        X(TERM) X(STKFLT) X(CHLD) X(CONT) X(STOP) X(TSTP) X(TTIN) X(TTOU) X(URG) X(XCPU) X(XFSZ)   \
+            X(VTALRM) X(PROF) X(WINCH) X(POLL) X(PWR) X(SYS)
+
+#define SIGNAL_ROW(name) {SIG##name, #name},
+#define SIGNAL_NAME(name) #name,
+
 struct signal_row {
     int number;
     const char *name;
@@ -9,16 +19,12 @@ struct signal_row {
 
 /** The first name of a number is the one that is shown. */
 static const struct signal_row signal_rows[] = {
-    {SIGHUP, "HUP"},       {SIGINT, "INT"},     {SIGQUIT, "QUIT"}, {SIGILL, "ILL"},
-    {SIGTRAP, "TRAP"},     {SIGABRT, "ABRT"},   {SIGABRT, "IOT"},  {SIGBUS, "BUS"},
-    {SIGFPE, "FPE"},       {SIGKILL, "KILL"},   {SIGUSR1, "USR1"}, {SIGSEGV, "SEGV"},
-    {SIGUSR2, "USR2"},     {SIGPIPE, "PIPE"},   {SIGALRM, "ALRM"}, {SIGTERM, "TERM"},
-    {SIGSTKFLT, "STKFLT"}, {SIGCHLD, "CHLD"},   {SIGCHLD, "CLD"},  {SIGCONT, "CONT"},
-    {SIGSTOP, "STOP"},     {SIGTSTP, "TSTP"},   {SIGTTIN, "TTIN"}, {SIGTTOU, "TTOU"},
-    {SIGURG, "URG"},       {SIGXCPU, "XCPU"},   {SIGXFSZ, "XFSZ"}, {SIGVTALRM, "VTALRM"},
-    {SIGPROF, "PROF"},     {SIGWINCH, "WINCH"}, {SIGPOLL, "POLL"}, {SIGPOLL, "IO"},
-    {SIGPWR, "PWR"},       {SIGSYS, "SYS"},
+    SIGNALS(SIGNAL_ROW){SIGABRT, "IOT"},
+    {SIGCHLD, "CLD"},
+    {SIGPOLL, "IO"},
 };
+
+const char *const signal_names[] = {SIGNALS(SIGNAL_NAME) NULL};
 
 int signal_number(struct str name)
 {

@@ -11,24 +11,25 @@
 #include "journal/journal.h"
 #include "runner/check/check.h"
 
-/** One scenario that ran (or was skipped). Everything is borrowed and lives until the suite is freed. */
+/** One scenario that ran (or was skipped). Everything is borrowed and lives until the suite is
+ * freed. */
 struct result {
-    struct str file;       /**< as the user named it */
-    struct str name;       /**< of the scenario; unique in its file */
-    struct place place;    /**< of its document */
-    size_t file_index;     /**< order of files on the command line, from 0 */
-    size_t index;          /**< order in the file, from 0 */
-    unsigned repetition;   /**< with --repeat N: from 1; 0 = not repeated */
+    struct str file;     /**< as the user named it */
+    struct str name;     /**< of the scenario; unique in its file */
+    struct place place;  /**< of its document */
+    size_t file_index;   /**< order of files on the command line, from 0 */
+    size_t index;        /**< order in the file, from 0 */
+    unsigned repetition; /**< with --repeat N: from 1; 0 = not repeated */
     uint64_t seed;
-    bool skipped;          /**< the whole scenario; `reason` says why */
-    bool interrupted;      /**< ended by SIGINT or SIGTERM */
-    bool harness_failed;   /**< exit 3: something that is our part could not be done */
+    bool skipped;        /**< the whole scenario; `reason` says why */
+    bool interrupted;    /**< ended by SIGINT or SIGTERM */
+    bool harness_failed; /**< exit 3: something that is our part could not be done */
     struct str reason;
-    int64_t wall_ns;       /**< when it started, since 1970 */
+    int64_t wall_ns; /**< when it started, since 1970 */
     int64_t duration_ns;
     const struct checks *checks;
     const struct journal *journal; /**< may be NULL when skipped */
-    struct str tmp;        /**< kept temporary folder, or empty */
+    struct str tmp;                /**< kept temporary folder, or empty */
 };
 
 struct totals {
@@ -49,7 +50,8 @@ struct reporter_type {
     /** A scenario starts (terminals show it). */
     void (*started)(struct reporter *reporter, const struct result *result);
     void (*finished)(struct reporter *reporter, const struct result *result);
-    /** Called once at the end. 0 or a negative errno, having said nothing: the caller tells the user. */
+    /** Called once at the end. 0 or a negative errno, having said nothing: the caller tells the
+     * user. */
     int (*finish)(struct reporter *reporter, const struct totals *totals, int64_t duration_ns);
     void (*free)(struct reporter *reporter);
 };
@@ -63,8 +65,8 @@ struct reporter {
 enum verbosity { VERBOSE_QUIET = -1, VERBOSE_NORMAL, VERBOSE_MORE };
 
 struct console_options {
-    int fd;              /**< where it writes: 1, or 2 when a report goes to standard output */
-    bool terminal;       /**< live lines are possible */
+    int fd;        /**< where it writes: 1, or 2 when a report goes to standard output */
+    bool terminal; /**< live lines are possible */
     bool color;
     enum verbosity verbosity;
     const char *program; /**< argv[0], for the command that reruns a scenario */
@@ -83,15 +85,17 @@ void report_add_secret(struct str secret);
 void report_mask(struct buf *text);
 
 /**
- * Writes a whole file atomically: beside it, then renamed; "-" or NULL goes to standard output. Missing
- * folders are not made. 0 or a negative errno.
+ * Writes a whole file atomically: beside it, then renamed; "-" or NULL goes to standard output.
+ * Missing folders are not made. 0 or a negative errno.
  */
 GOTO_MUST_USE int report_write(const char *path, struct str text);
 
-/** The picture of one failed check: place, predicate, expected and actual, diff, timeline, replay and rerun. */
-void report_failure(const struct result *result, const struct check *check, const struct console_options *options,
-                    struct buf *into);
-/** One entry of the journal as one line of words: "GET /foo/1 → 200 in 3 ms" with its time and subject. */
+/** The picture of one failed check: place, predicate, expected and actual, diff, timeline, replay
+ * and rerun. */
+void report_failure(const struct result *result, const struct check *check,
+                    const struct console_options *options, struct buf *into);
+/** One entry of the journal as one line of words: "GET /foo/1 → 200 in 3 ms" with its time and
+ * subject. */
 void report_entry_words(const struct journal *journal, const struct entry *entry, struct buf *into);
 
 #endif

@@ -22,7 +22,7 @@ struct action_job {
     bool returned; /**< run() has returned */
 };
 
-static void job_free(struct action_job *job)
+static void job_unlink(struct action_job *job)
 {
     if (job->previous)
         job->previous->next = job->next;
@@ -30,6 +30,10 @@ static void job_free(struct action_job *job)
         job->scenario->jobs = job->next;
     if (job->next)
         job->next->previous = job->previous;
+}
+
+static void job_free(struct action_job *job)
+{
     if (job->run.keep)
         arena_defer(job->scenario->arena, (void (*)(void *))arena_free, job->arena);
     else
@@ -40,6 +44,8 @@ static void job_free(struct action_job *job)
 static void job_finish(struct action_job *job, struct str why)
 {
     struct str kept = why.size ? arena_copy(job->scenario->arena, why) : (struct str){0};
+    /* off the list first: it is no longer under way for who looks now */
+    job_unlink(job);
     if (job->done)
         job->done(job->context, kept, job->run.harness, job->place);
     job_free(job);
@@ -77,8 +83,11 @@ static void job_pending_done(void *token, struct str why)
 
 void scenario_free_jobs(struct scenario *scenario)
 {
-    while (scenario->jobs)
-        job_free(scenario->jobs);
+    while (scenario->jobs) {
+        struct action_job *job = scenario->jobs;
+        job_unlink(job);
+        job_free(job);
+    }
 }
 
 void action_job_forget(struct action_job *job)
@@ -87,12 +96,11 @@ void action_job_forget(struct action_job *job)
     job->context = NULL;
 }
 
-struct action_job *scenario_act(struct scenario *scenario, struct spec_scope *scope,
-                                const struct chosen *chosen, const struct event *event,
-                                struct undo **undo,
-                                void (*done)(void *context, struct str why, bool harness,
-                                             struct place place),
-                                void *context)
+struct action_job *
+scenario_act(struct scenario *scenario, struct spec_scope *scope, const struct chosen *chosen,
+             const struct event *event, struct undo **undo,
+             void (*done)(void *context, struct str why, bool harness, struct place place),
+             void *context)
 {
     struct action_job *job = memory_alloc(sizeof *job);
     const struct action_type *type = chosen->member->extra;
@@ -370,50 +378,36 @@ static const struct type set_type = {
     .of = &values_type,
 };
 
-struct set_before {
-    struct scenario *scenario;
-    struct str name;
-    const struct json *value;
-};
-
 static void set_undo(struct undo *undo)
 {
-    struct set_before *before = undo->target;
-    scenario_set(before->scenario, before->name, before->value);
+    scenario_unset(undo->target, undo->id);
 }
 
-static const struct json *set_current(const struct scenario *scenario, struct str name)
+static void set_one(struct action_run *run, struct str name, const struct json *json)
 {
-    for (const struct live_value *value = scenario->set; value; value = value->next) {
-        if (str_equal(value->name, name))
-            return value->value;
+    struct scenario *scenario = job_scenario(run);
+    uint64_t change = scenario_set(scenario, name, json, run->wants_undo);
+    if (run->wants_undo) {
+        struct undo *undo = arena_alloc(run->arena, sizeof *undo);
+        *undo =
+            (struct undo){.next = run->undo, .undo = set_undo, .target = scenario, .id = change};
+        run->undo = undo;
+        run->keep = true;
     }
-    return NULL;
+    struct entry entry = journal_entry(ENTRY_SET, journal_intern(scenario->journal, name));
+    struct buf text;
+    buf_init(&text, BUF_OWN);
+    json_write(json, &text);
+    journal_append(scenario->journal, &entry, buf_str(&text));
+    buf_clear(&text);
 }
 
 static void set_run(struct action_run *run, const void *value)
 {
     const struct set_action *action = value;
-    struct scenario *scenario = job_scenario(run);
     const struct map_entry *entries = action->values.items;
-    for (size_t i = 0; i < action->values.count; i++) {
-        const struct json *json = *(struct json **)entries[i].value;
-        struct set_before *before = arena_alloc(run->arena, sizeof *before);
-        struct undo *undo = arena_alloc(run->arena, sizeof *undo);
-        *before =
-            (struct set_before){scenario, entries[i].name, set_current(scenario, entries[i].name)};
-        *undo = (struct undo){.next = run->undo, .undo = set_undo, .target = before};
-        run->undo = undo;
-        run->keep = run->wants_undo;
-        scenario_set(scenario, entries[i].name, json);
-        struct entry entry =
-            journal_entry(ENTRY_SET, journal_intern(scenario->journal, entries[i].name));
-        struct buf text;
-        buf_init(&text, BUF_OWN);
-        json_write(json, &text);
-        journal_append(scenario->journal, &entry, buf_str(&text));
-        buf_clear(&text);
-    }
+    for (size_t i = 0; i < action->values.count; i++)
+        set_one(run, entries[i].name, *(struct json **)entries[i].value);
 }
 
 static const struct action_type set_action = {.run = set_run, .undoable = true};

@@ -56,6 +56,9 @@ void attempt_done(struct attempt *attempt);
 struct verb {
     const struct type *expect; /**< type of its `expect` mapping; NULL: it takes none */
     bool implied;              /**< it makes a check also without an expect */
+    bool sessions;             /**< steps with the same `session` share something */
+    /** Type of the source of a capture, a mapping with one key; NULL: no captures. */
+    const struct type *source;
     void (*start)(struct attempt *attempt);
     /**
      * The step's timeout ran out: ends the try as one whose own limit did (error `timeout`), judges
@@ -67,7 +70,7 @@ struct verb {
     /**
      * A value for a capture after the try ended: source is "jsonpath", "header", "body", …, `node`
      * its value. NULL when nothing is found (*why says what is wrong if the source does not fit the
-     * verb). NULL function: no captures.
+     * verb).
      */
     const struct json *(*capture)(struct attempt *attempt, const struct node *source,
                                   struct str *why);

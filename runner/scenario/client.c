@@ -117,13 +117,37 @@ static void check_journal(struct scenario *scenario, const struct check *check)
     journal_append(scenario->journal, &entry, line);
 }
 
+static bool step_is_optional(const struct step_run *run)
+{
+    return run->step.optional || static_step(run)->optional || run->client->spec->optional;
+}
+
+static bool step_keeps_going(const struct step_run *run)
+{
+    return run->step.keep_going || static_step(run)->keep_going;
+}
+
+bool client_goes_on(const struct client *client)
+{
+    const struct step_run *run = client->run;
+    return run && (step_keeps_going(run) || step_is_optional(run));
+}
+
+/** A failed check of what is optional fails nothing. */
+static void check_excuse(struct check *check, struct arena *arena)
+{
+    check->verdict = VERDICT_SKIP;
+    check->reason = arena_printf(arena, "optional, and failed: " STR_FMT,
+                                 STR_ARG(failure_line(&check->failures.items[0], arena)));
+}
+
 /** The verdict of a step; then the next one, or the end of the client. */
 static void step_end(struct step_run *run, enum verdict verdict, struct str reason)
 {
     struct client *client = run->client;
     struct scenario *scenario = client->scenario;
-    bool optional = run->step.optional || static_step(run)->optional || client->spec->optional;
-    bool keep_going = run->step.keep_going || static_step(run)->keep_going;
+    bool optional = step_is_optional(run);
+    bool keep_going = step_keeps_going(run);
     bool failed = verdict == VERDICT_FAIL;
     struct check *check = failed || step_makes_check(static_step(run)) ? step_check(run) : NULL;
     bool background = check && run->attempt.verb == &run_verb && client->backgrounds &&
@@ -141,12 +165,8 @@ static void step_end(struct step_run *run, enum verdict verdict, struct str reas
             check->failures = run->attempt.failures;
             check->replay = run->attempt.replay;
         }
-        if (failed && optional) {
-            check->verdict = VERDICT_SKIP;
-            check->reason =
-                arena_printf(scenario->arena, "optional, and failed: " STR_FMT,
-                             STR_ARG(failure_line(&check->failures.items[0], scenario->arena)));
-        }
+        if (failed && optional)
+            check_excuse(check, scenario->arena);
         check_journal(scenario, check);
     }
     step_journal_end(run,
@@ -307,16 +327,22 @@ static void step_timed_out(struct timer *timer)
 
 /* A try */
 
+/** Memory and variables of a try. */
+static void step_prepare(struct step_run *run)
+{
+    struct client *client = run->client;
+    run->arena = arena_new();
+    run->attempt = (struct attempt){.failures = {.arena = run->arena}, .arena = run->arena};
+    run->step = (struct step){0};
+    scenario_scope(client->scenario, client, &run->scope);
+}
+
 /** Reads the step with the values of this moment. False: its failure was added. */
 static bool step_read(struct step_run *run)
 {
     struct client *client = run->client;
     struct diagnostics diagnostics;
     bool result = true;
-    run->arena = arena_new();
-    run->attempt = (struct attempt){.failures = {.arena = run->arena}, .arena = run->arena};
-    run->step = (struct step){0};
-    scenario_scope(client->scenario, client, &run->scope);
     diagnostics_init(&diagnostics);
     struct reader reader = {
         .arena = run->arena, .diagnostics = &diagnostics, .scope = &run->scope.scope};
@@ -333,12 +359,29 @@ static bool step_read(struct step_run *run)
     return result;
 }
 
+/** The `if` of a step with the values of this moment. What is wrong in it, reading the step tells.
+ */
+static struct list step_conditions(struct step_run *run)
+{
+    struct list conditions = {0};
+    struct diagnostics diagnostics;
+    const struct node *node = node_get(run->client->spec->steps[run->index], "if");
+    diagnostics_init(&diagnostics);
+    struct reader reader = {
+        .arena = run->arena, .diagnostics = &diagnostics, .scope = &run->scope.scope};
+    if (node && reader_read(&reader, &step_if_type, node, &conditions) != READ_OK)
+        conditions.count = 0;
+    diagnostics_clear(&diagnostics);
+    return conditions;
+}
+
 /** Whether the `if` of a step lets it run. */
 static bool step_wanted(struct step_run *run, struct str *reason)
 {
-    const struct map_entry *entries = run->step.conditions.items;
+    struct list conditions = step_conditions(run);
+    const struct map_entry *entries = conditions.items;
     struct arena *arena = run->client->scenario->arena;
-    for (size_t i = 0; i < run->step.conditions.count; i++) {
+    for (size_t i = 0; i < conditions.count; i++) {
         struct predicate *predicate = *(struct predicate **)entries[i].value;
         const struct json *value = NULL;
         struct str why;
@@ -398,13 +441,14 @@ static void step_try(struct step_run *run)
     struct str reason = {0};
     bool first = run->tries == 0 && run->passes == 0;
     run->tries++;
+    step_prepare(run);
+    if (first && !step_wanted(run, &reason)) {
+        step_end(run, VERDICT_SKIP, reason);
+        return;
+    }
     if (!step_read(run)) {
         run->expired = true;
         step_judge(run);
-        return;
-    }
-    if (first && !step_wanted(run, &reason)) {
-        step_end(run, VERDICT_SKIP, reason);
         return;
     }
     if (first && run->step.timeout_ns)
@@ -457,7 +501,8 @@ void client_take_background(struct attempt *attempt, struct running *running)
                                       .check = client->checks[run->index],
                                       .expect = attempt->expect,
                                       .place = run->step.place,
-                                      .verb_place = attempt->verb_place};
+                                      .verb_place = attempt->verb_place,
+                                      .optional = step_is_optional(run)};
     if (background->expect) {
         /* the expectation is judged when the client has ended: its memory stays as long */
         struct diagnostics diagnostics;
@@ -487,18 +532,19 @@ static void background_judge(struct background *background)
     struct failures failures = {.arena = scenario->arena};
     const struct process_end *end = &running->end;
     background->judged = true;
-    if (!expects_end(background->expect) && !background->was_alive)
+    if (!expects_end(background->expect) && !background->was_alive && !running->timed_out)
         failures_say(&failures, background->verb_place, "run",
                      "the program ended before its client did (%s%s%d)",
                      end->signal ? "signal " : "exit ", end->signal ? signal_name(end->signal) : "",
                      end->signal ? end->signal : end->exit_code);
-    if (background->expect) {
+    if (background->expect || running->timed_out) {
         /* it was asked to end: how it ended is judged only if that is what the spec asks */
         struct process_end judged = *end;
         if (!expects_end(background->expect))
             judged.exit_code = judged.signal = 0;
         run_judge(background->expect, running->process, &judged, running_error(running),
-                  running->end_ns - running->start_ns, false, background->verb_place, &failures);
+                  running->end_ns - running->start_ns, running->timed_out, background->verb_place,
+                  &failures);
     }
     struct check *check = background->check;
     if (!check && failures.count)
@@ -511,6 +557,8 @@ static void background_judge(struct background *background)
     check->ran = true;
     check->verdict = failures.count ? VERDICT_FAIL : VERDICT_PASS;
     check->failures = failures;
+    if (failures.count && background->optional)
+        check_excuse(check, scenario->arena);
     check->start_ns = running->start_ns - journal_monotonic(scenario->journal, 0);
     check->end_ns = journal_now(scenario->journal);
     check_journal(scenario, check);

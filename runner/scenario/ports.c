@@ -64,7 +64,7 @@ static void live_put(struct scenario *scenario, struct live_value **values, stru
         *found = (struct live_value){.next = *values, .name = arena_copy(scenario->arena, name)};
         *values = found;
     }
-    found->value = value ? json_copy(scenario->arena, value) : NULL;
+    found->value = json_copy(scenario->arena, value);
 }
 
 /** Whether a `${name…}` stands anywhere in a tree. */
@@ -91,7 +91,8 @@ static bool node_mentions(const struct node *node, struct str name)
 }
 
 /** The answers of an upstream are read again: what they say is resolved with the values of now. */
-static void upstream_refresh(struct scenario *scenario, struct scenario_port *port, const struct node *node)
+static void upstream_refresh(struct scenario *scenario, struct scenario_port *port,
+                             const struct node *node)
 {
     struct upstream_config *fresh = arena_alloc(scenario->arena, sizeof *fresh);
     struct spec_scope scope;
@@ -110,22 +111,56 @@ static void upstream_refresh(struct scenario *scenario, struct scenario_port *po
         port->config->delay = fresh->delay;
         port->config->fallback.respond = fresh->fallback.respond;
     } else {
-        scenario_fail(scenario, diagnostics.first ? diagnostics.first->place : node->place,
-                      arena_printf(scenario->arena, "what was set fits " STR_FMT, STR_ARG(port->name)), STR_FMT,
-                      STR_ARG(diagnostics.first ? diagnostics.first->message
-                                                : STR("a variable has no value")));
+        scenario_fail(
+            scenario, diagnostics.first ? diagnostics.first->place : node->place,
+            arena_printf(scenario->arena, "what was set fits " STR_FMT, STR_ARG(port->name)),
+            STR_FMT,
+            STR_ARG(diagnostics.first ? diagnostics.first->message
+                                      : STR("a variable has no value")));
     }
     diagnostics_clear(&diagnostics);
 }
 
-void scenario_set(struct scenario *scenario, struct str name, const struct json *value)
+/** Answers that hold the variable are read again. */
+static void scenario_refresh(struct scenario *scenario, struct str name)
 {
     const struct map_entry *entries = scenario->spec->upstreams.items;
-    live_put(scenario, &scenario->set, name, value);
     for (size_t i = 0; i < scenario->spec->upstreams.count; i++) {
         if (scenario->ports[i].config && node_mentions(entries[i].node, name))
             upstream_refresh(scenario, &scenario->ports[i], entries[i].node);
     }
+}
+
+uint64_t scenario_set(struct scenario *scenario, struct str name, const struct json *value,
+                      bool undoable)
+{
+    struct live_value **slot = &scenario->set;
+    while (!undoable && *slot) {
+        if (str_equal((*slot)->name, name))
+            *slot = (*slot)->next;
+        else
+            slot = &(*slot)->next;
+    }
+    struct live_value *set = arena_alloc(scenario->arena, sizeof *set);
+    *set = (struct live_value){.next = scenario->set,
+                               .name = arena_copy(scenario->arena, name),
+                               .value = json_copy(scenario->arena, value),
+                               .change = undoable ? ++scenario->changes : 0};
+    scenario->set = set;
+    scenario_refresh(scenario, name);
+    return set->change;
+}
+
+void scenario_unset(struct scenario *scenario, uint64_t change)
+{
+    struct live_value **slot = &scenario->set;
+    while (*slot && (*slot)->change != change)
+        slot = &(*slot)->next;
+    if (!*slot)
+        return;
+    struct str name = (*slot)->name;
+    *slot = (*slot)->next;
+    scenario_refresh(scenario, name);
 }
 
 void client_capture(struct client *client, struct str name, const struct json *value)
@@ -196,7 +231,7 @@ static enum resolve_result scenario_live(const struct spec_scope *scope, struct 
 {
     struct scenario *scenario = scope->context;
     const struct live_value *set = live_find(scenario->set, name);
-    if (set && set->value) {
+    if (set) {
         *value = set->value;
         return RESOLVE_OK;
     }
@@ -245,11 +280,14 @@ static int hold_upstream(struct scenario *scenario, const struct map_entry *entr
     const struct upstream_config *config = entry->value;
     struct scenario_port *port = &scenario->ports[scenario->port_count];
     int error = 0;
-    *port = (struct scenario_port){
-        .name = entry->name, .host = config->host, .scheme = "http", .held_fd = -1};
+    *port = (struct scenario_port){.name = entry->name,
+                                   .place = entry->place,
+                                   .host = config->host,
+                                   .scheme = "http",
+                                   .held_fd = -1};
     port->port = port_new(&scenario->server, entry->name, config->host, config->port, &error);
     if (!port->port)
-        return port_failed(scenario, config->place, entry->name, config->port, config->host, error);
+        return port_failed(scenario, entry->place, entry->name, config->port, config->host, error);
     port->number = port->port->number;
     scenario->port_count++;
     return 0;
@@ -304,7 +342,8 @@ static int hold_program(struct scenario *scenario, const struct program_spec *pr
     enum { TRIES = 200 };
     struct scenario_port *port = &scenario->ports[scenario->port_count];
     int error = -EADDRINUSE;
-    *port = (struct scenario_port){.name = program->name, .host = program->host, .held_fd = -1};
+    *port = (struct scenario_port){
+        .name = program->name, .place = program->place, .host = program->host, .held_fd = -1};
     port->scheme = program->protocol == PROTOCOL_HTTP ? "http" : NULL;
     if (program->port)
         error = bind_program_port(port, program->port);
@@ -350,7 +389,7 @@ static int open_upstream(struct scenario *scenario, struct scenario_port *port,
     port->upstream = upstream_new(port->port, config);
     int error = config->closed ? 0 : port_open(port->port);
     if (error) {
-        port_failed(scenario, config->place, entry->name, port->number, port->host, error);
+        port_failed(scenario, entry->place, entry->name, port->number, port->host, error);
         goto out;
     }
     result = 0;

@@ -69,24 +69,24 @@ static void unfinished_found(void *context, struct str name, struct place place,
         served == 1 ? "was" : "were");
 }
 
-/** Misses of a port, but those of requests that a verify item counted. */
-static uint64_t count_unmatched(struct scenario *scenario, uint32_t subject, struct str *first)
+/** Unmatched requests of a port that no verify item counted; *why is about the first one. */
+static uint64_t count_unmatched(struct scenario *scenario, uint32_t subject, struct str *why)
 {
     struct journal *journal = scenario->journal;
+    /* those that the journal has dropped count */
     uint64_t count = journal_count(journal, ENTRY_MISS, subject);
-    bool counted = false;
-    for (uint64_t n = journal_first(journal); count && n <= journal_last(journal); n++) {
+    uint64_t first = 0;
+    for (uint64_t n = journal_first(journal); n <= journal_last(journal) && count; n++) {
         const struct entry *entry = journal_get(journal, n);
         if (entry->subject != subject)
             continue;
-        /* the miss stands right behind its request */
-        if (entry->kind == ENTRY_REQUEST)
-            counted = entry->flags & ENTRY_COUNTED;
-        if (entry->kind != ENTRY_MISS)
-            continue;
-        count -= counted;
-        if (!counted && !first->size)
-            *first = arena_copy(scenario->arena, (struct str){entry->data, entry->data_size});
+        if (entry->kind == ENTRY_REQUEST && entry->flags & ENTRY_UNMATCHED) {
+            count -= (entry->flags & ENTRY_COUNTED) != 0;
+            if (!first && !(entry->flags & ENTRY_COUNTED))
+                first = entry->request;
+        } else if (entry->kind == ENTRY_MISS && first && entry->request == first && !why->size) {
+            *why = arena_copy(scenario->arena, (struct str){entry->data, entry->data_size});
+        }
     }
     return count;
 }
@@ -101,7 +101,7 @@ static void judge_unmatched(struct scenario *scenario, const struct scenario_por
     if (count == 0)
         return;
     struct check *check =
-        scenario_fail(scenario, port->config->place,
+        scenario_fail(scenario, port->place,
                       arena_printf(scenario->arena, "every request to " STR_FMT " matched a route",
                                    STR_ARG(port->name)),
                       "%llu %s matched no route%s" STR_FMT, (unsigned long long)count,
@@ -118,7 +118,7 @@ static void judge_port(struct scenario *scenario, struct scenario_port *port)
     bool was_open = journal_count(scenario->journal, ENTRY_PORT_OPEN, port->port->name_id) > 0;
     if (was_open && port->port->accepted == 0)
         scenario_fail(
-            scenario, port->config->place,
+            scenario, port->place,
             arena_printf(scenario->arena, STR_FMT " was never contacted", STR_ARG(port->name)),
             "the upstream was open and nobody connected to it; `optional: true` allows that");
     upstream_unfinished(port->upstream, unfinished_found, &finder);

@@ -189,6 +189,7 @@ static void running_ended(void *context, const struct process_end *end)
     running->end = *end;
     running->ended = true;
     running->end_ns = clock_now();
+    timer_stop(&running->timeout);
     entry.value = end->error ? 127 : end->signal ? -end->signal : end->exit_code;
     entry.extra = end->rss;
     entry.extra2 = (uint64_t)end->cpu_ns;
@@ -199,6 +200,11 @@ static void running_ended(void *context, const struct process_end *end)
         scenario_harness_failed(running->scenario);
     if (running->handler.ended)
         running->handler.ended(running->context, running);
+}
+
+static void running_timed_out(struct timer *timer)
+{
+    running_expire(CONTAINER_OF(timer, struct running, timeout));
 }
 
 struct running *running_start(struct scenario *scenario, struct str name,
@@ -234,6 +240,9 @@ struct running *running_start(struct scenario *scenario, struct str name,
     running->process =
         process_start(scenario->options->supervisor, &options, &process_handler, running);
     arena_free(arena);
+    timer_init(&running->timeout, scenario->loop, running_timed_out);
+    if (request->timeout_ns)
+        timer_start(&running->timeout, request->timeout_ns);
     scenario->running = running;
     return running;
 }
@@ -251,8 +260,15 @@ void running_stop(struct running *running)
     process_stop(running->process, RUN_GRACE_NS);
 }
 
+void running_expire(struct running *running)
+{
+    running->timed_out = true;
+    process_stop(running->process, RUN_GRACE_NS);
+}
+
 void running_free(struct running *running)
 {
+    timer_stop(&running->timeout);
     process_free(running->process);
     running->process = NULL;
 }

@@ -28,7 +28,9 @@ struct running {
     struct process_end end;
     bool started;
     bool ended;
-    bool stopping;    /**< an action or the scenario asked it to end */
+    bool stopping;  /**< an action or the scenario asked it to end */
+    bool timed_out; /**< its own `timeout` or that of its step ran out */
+    struct timer timeout;
     int64_t start_ns; /**< monotonic */
     int64_t end_ns;
 };
@@ -48,6 +50,8 @@ struct str running_error(const struct running *running);
 void running_forget(struct running *running);
 /** TERM, then KILL of the whole group; it is expected to end from here on. */
 void running_stop(struct running *running);
+/** Its time ran out: TERM, then KILL of the whole group; nobody expected it to end so. */
+void running_expire(struct running *running);
 /** A step with `background: true` hands its program to its client (implemented by the scenario). */
 void client_take_background(struct attempt *attempt, struct running *running);
 /** Frees the process (killing it if it lives); called by the scenario. */

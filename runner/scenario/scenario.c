@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 static void scenario_settle(struct scenario *scenario);
+static void scenario_end(struct scenario *scenario);
 static void scenario_stop(struct scenario *scenario);
 
 /* What the rest of the runner asks */
@@ -111,20 +112,19 @@ static bool any_program_lives(const struct scenario *scenario)
 
 bool scenario_traffic_possible(const struct scenario *scenario)
 {
-    if (any_program_lives(scenario))
+    if (any_program_lives(scenario) || scenario->jobs)
         return true;
     for (size_t i = 0; i < scenario->client_count; i++) {
         const struct client *client = &scenario->clients[i];
         if (client->state == CLIENT_RUNNING && !client_waits(scenario, client))
             return true;
     }
-    /* an event may start a program, or let another client go on */
+    /* one that waits for a condition waits for the others here */
     for (size_t i = 0; i < scenario->event_count; i++) {
-        if (scenario->events[i].pending || scenario->events[i].waiting)
+        if (scenario->events[i].pending)
             return true;
     }
-    /* connections that are open belong to somebody */
-    return scenario->server.streams > 0;
+    return server_is_busy(&scenario->server);
 }
 
 bool scenario_output_possible(const struct scenario *scenario, struct str name)
@@ -208,6 +208,7 @@ struct scenario *scenario_new(const struct scenario_spec *spec, const struct run
     scenario->folder = absolute_folder(scenario->arena, spec->file->source.name);
     server_init(&scenario->server, loop, scenario->journal, scenario->seed);
     timer_init(&scenario->timeout, loop, scenario_timed_out);
+    timer_init(&scenario->doubt, loop, waits_doubt);
     scenario_make_checks(scenario);
     return scenario;
 }
@@ -280,7 +281,7 @@ void scenario_client_done(struct scenario *scenario, struct client *client)
 {
     if (client == scenario->finally) {
         if (scenario->phase == PHASE_FINALLY)
-            scenario_stop(scenario);
+            scenario_end(scenario);
         return;
     }
     for (size_t i = 0; i < scenario->client_count; i++) {
@@ -339,10 +340,19 @@ static void judge_verify(struct scenario *scenario)
     }
 }
 
+/** Everything that was to be run has ended: only now can it be said what never happened. */
+static void scenario_end(struct scenario *scenario)
+{
+    scenario_read_rest(scenario);
+    if (!scenario->timed_out && !scenario->interrupted)
+        scenario_judge_rules(scenario);
+    scenario_stop(scenario);
+}
+
 static void scenario_finally(struct scenario *scenario)
 {
     if (!scenario->finally || scenario->interrupted) {
-        scenario_stop(scenario);
+        scenario_end(scenario);
         return;
     }
     scenario->phase = PHASE_FINALLY;
@@ -353,10 +363,8 @@ static void scenario_settled(struct timer *timer)
 {
     struct scenario *scenario = CONTAINER_OF(timer, struct scenario, settle);
     scenario_read_rest(scenario);
-    if (!scenario->timed_out && !scenario->interrupted) {
+    if (!scenario->timed_out && !scenario->interrupted)
         judge_verify(scenario);
-        scenario_judge_rules(scenario);
-    }
     timeline_stop(scenario);
     scenario_finally(scenario);
 }
@@ -394,11 +402,16 @@ static void cancel_clients(struct scenario *scenario, const char *reason)
     check_skip_reasons(scenario, reason);
 }
 
+static int64_t scenario_timeout(const struct scenario *scenario)
+{
+    const struct run_options *options = scenario->options;
+    return options->timeout_ns ? options->timeout_ns : scenario->spec->timeout_ns;
+}
+
 static void scenario_timed_out(struct timer *timer)
 {
     struct scenario *scenario = CONTAINER_OF(timer, struct scenario, timeout);
-    int64_t timeout_ns =
-        scenario->options->timeout_ns ? scenario->options->timeout_ns : scenario->spec->timeout_ns;
+    int64_t timeout_ns = scenario_timeout(scenario);
     struct buf text;
     struct buf name;
     buf_init(&text, BUF_OWN);
@@ -433,15 +446,27 @@ static void scenario_timed_out(struct timer *timer)
 
 void scenario_interrupt(struct scenario *scenario)
 {
-    if (scenario->interrupted || scenario->phase >= PHASE_STOPPING)
+    bool in_finally = scenario->phase == PHASE_FINALLY;
+    bool starting = scenario->phase == PHASE_STARTING;
+    if (scenario->phase >= PHASE_STOPPING || (scenario->interrupted && !in_finally))
         return;
+    if (in_finally && !scenario->interrupted) {
+        /* it is what an interruption would lead to */
+        scenario->interrupted = true;
+        return;
+    }
     scenario->interrupted = true;
     timer_stop(&scenario->settle);
     cancel_clients(scenario, "interrupted");
-    if (scenario->finally && scenario->finally->state == CLIENT_RUNNING)
+    if (in_finally)
         client_cancel(scenario->finally, "");
     timeline_stop(scenario);
-    scenario_stop(scenario);
+    if (in_finally || starting) {
+        scenario_stop(scenario);
+        return;
+    }
+    timer_start(&scenario->timeout, scenario_timeout(scenario));
+    scenario_finally(scenario);
 }
 
 /* Stopping */
@@ -490,6 +515,7 @@ static void scenario_stop(struct scenario *scenario)
 {
     scenario->phase = PHASE_STOPPING;
     timer_stop(&scenario->timeout);
+    timer_stop(&scenario->doubt);
     for (size_t i = 0; i < scenario->program_count; i++)
         program_clear(&scenario->programs[i]);
     for (struct running *running = scenario->running; running; running = running->next) {

@@ -28,6 +28,7 @@
 /** A port of the run as variables see it: of an upstream or of a program. */
 struct scenario_port {
     struct str name;
+    struct place place; /**< of its key in the spec */
     struct str host;
     uint16_t number;
     const char *scheme; /**< "http"; NULL: host:port is its URL */
@@ -42,6 +43,7 @@ struct live_value {
     struct live_value *next;
     struct str name;
     const struct json *value;
+    uint64_t change; /**< of a `set` that can be undone; 0 = for good */
 };
 
 enum client_state { CLIENT_WAITING, CLIENT_RUNNING, CLIENT_ENDED };
@@ -72,6 +74,7 @@ struct background {
     struct run_expect *expect;
     struct place place; /**< of the step */
     struct place verb_place;
+    bool optional;
     bool was_alive; /**< when its client ended */
     bool asked;     /**< it was asked to end */
     bool judged;
@@ -145,7 +148,8 @@ struct scenario {
     struct str folder;       /**< of the spec, absolute */
     struct str tmp;          /**< made at the first use; empty before */
     struct spec_scope scope; /**< of the scenario itself: upstreams, events */
-    struct live_value *set;
+    struct live_value *set;  /**< newest first: the newest of a name counts */
+    uint64_t changes;        /**< numbers given by scenario_set() */
     struct scenario_port *ports;
     size_t port_count;
     struct program *programs;
@@ -165,6 +169,7 @@ struct scenario {
     unsigned observer;
     struct action_job *jobs; /**< actions that are not done yet */
     struct wait *waits;      /**< steps that wait for conditions */
+    struct timer doubt;      /**< some of these seem to wait in vain */
     bool looking;            /**< conditions are being looked at */
     bool look_again;
     bool timed_out;
@@ -188,7 +193,11 @@ struct str scenario_port_url(const struct scenario_port *port, struct arena *are
 struct str scenario_folder(const struct scenario *scenario);
 /** The scope of a client's steps: its captures, or all captures for `finally`. */
 void scenario_scope(struct scenario *scenario, struct client *client, struct spec_scope *scope);
-void scenario_set(struct scenario *scenario, struct str name, const struct json *value);
+/** Sets a variable: for good (what was set before is forgotten), or so that scenario_unset() can
+ * lift this change and no other by the number that is returned. */
+uint64_t scenario_set(struct scenario *scenario, struct str name, const struct json *value,
+                      bool undoable);
+void scenario_unset(struct scenario *scenario, uint64_t change);
 /** Gives a held number free for its program, or takes it again. */
 void scenario_port_release(struct scenario_port *port);
 
@@ -200,6 +209,8 @@ void client_capture(struct client *client, struct str name, const struct json *v
 /** Ends it at once: what is under way is cancelled. */
 void client_cancel(struct client *client, const char *reason);
 void client_clear(struct client *client);
+/** Whether it goes on when the step under way fails. */
+bool client_goes_on(const struct client *client);
 /** "main waits in 'GET /x': an answer from …": for the timeout's message. */
 void client_describe(const struct client *client, struct buf *into);
 /** A program that was started in the background by this client and not judged yet ended. */
@@ -223,12 +234,11 @@ void scenario_watch_bytes(struct scenario *scenario);
  * @param done  called with an empty `why` once it is done, maybe before this returns
  */
 struct action_job;
-struct action_job *scenario_act(struct scenario *scenario, struct spec_scope *scope,
-                                const struct chosen *chosen, const struct event *event,
-                                struct undo **undo,
-                                void (*done)(void *context, struct str why, bool harness,
-                                             struct place place),
-                                void *context);
+struct action_job *
+scenario_act(struct scenario *scenario, struct spec_scope *scope, const struct chosen *chosen,
+             const struct event *event, struct undo **undo,
+             void (*done)(void *context, struct str why, bool harness, struct place place),
+             void *context);
 /** Nobody waits for it any more. */
 void action_job_forget(struct action_job *job);
 /** The runner's own actions but `run`, which as a step is a verb. */
@@ -264,8 +274,13 @@ struct wait {
     struct timer timer;
     bool held;
 };
-/** Looks at one wait; ends it if its condition holds or can no longer. */
+/** Looks at one wait; ends it if its condition holds, doubts if it can no longer. */
 void wait_look(struct wait *wait);
+/**
+ * Of `doubt`: reads what the kernel still holds; if that brings nothing, the wait that is the first
+ * to give up fails. Only one at a time: what its client does next may be what others wait for.
+ */
+void waits_doubt(struct timer *timer);
 
 /* scenario.c */
 /** Reads whatever the kernel still holds on sockets and pipes. */

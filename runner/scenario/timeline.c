@@ -85,8 +85,8 @@ static void firing_next(struct firing *firing)
         struct undo *undo = NULL;
         firing->acting = true;
         firing->done_meanwhile = false;
-        scenario_act(event->scenario, &firing->scope, chosen, event, &undo,
-                     firing_action_done, firing);
+        scenario_act(event->scenario, &firing->scope, chosen, event, &undo, firing_action_done,
+                     firing);
         firing->acting = false;
         while (undo) {
             struct undo *next = undo->next;
@@ -137,11 +137,9 @@ static void event_schedule(struct event *event, int64_t time_ns)
     timer_start_at(&event->timer, journal_monotonic(event->scenario->journal, time_ns));
 }
 
-static void event_due(struct timer *timer)
+static void event_come(struct event *event, int64_t due_ns)
 {
-    struct event *event = CONTAINER_OF(timer, struct event, timer);
     const struct event_spec *spec = event->spec;
-    int64_t due_ns = timer->due_ns - journal_monotonic(event->scenario->journal, 0);
     event->pending = false;
     if (spec->every_ns && (spec->times == 0 || event->fired + 1 < spec->times)) {
         /* counted from the undisturbed time: neither lateness nor jitter adds up */
@@ -152,6 +150,21 @@ static void event_due(struct timer *timer)
         event_schedule(event, next);
     }
     event_fire(event, due_ns);
+}
+
+/** Timers of one time come in the order in which they were started: events in the order written. */
+static void event_due(struct timer *timer)
+{
+    struct event *last = CONTAINER_OF(timer, struct event, timer);
+    struct scenario *scenario = last->scenario;
+    int64_t due_ns = timer->due_ns - journal_monotonic(scenario->journal, 0);
+    for (struct event *event = scenario->events; event < last; event++) {
+        if (!event->pending || event->timer.due_ns != timer->due_ns)
+            continue;
+        timer_stop(&event->timer);
+        event_come(event, due_ns);
+    }
+    event_come(last, due_ns);
 }
 
 static void event_condition_held(struct event *event)
@@ -326,8 +339,12 @@ void timeline_stop(struct scenario *scenario)
         struct event *event = &scenario->events[i];
         timer_stop(&event->timer);
         event->waiting = false;
-        for (struct undoing *undoing = event->undoings; undoing; undoing = undoing->next)
+        event->pending = false;
+        for (struct undoing *undoing = event->undoings; undoing; undoing = undoing->next) {
             timer_stop(&undoing->timer);
+            if (!undoing->done)
+                undoing_due(&undoing->timer);
+        }
     }
 }
 

@@ -94,17 +94,56 @@ static void wait_fail(struct wait *wait, const char *what, struct str why)
     wait_end(wait);
 }
 
+/** Whether it may still come; *why if not. */
+static bool wait_possible(const struct wait *wait, struct str *why)
+{
+    const struct scenario *scenario = wait->attempt->scenario;
+    if (!condition_possible(wait->condition, wait->attempt->arena, why))
+        return false;
+    *why = STR("everybody who is left waits");
+    return scenario_traffic_possible(scenario);
+}
+
 void wait_look(struct wait *wait)
 {
+    struct scenario *scenario = wait->attempt->scenario;
     struct str why = {0};
-    if (condition_holds(wait->condition)) {
+    if (condition_holds(wait->condition))
         wait_end(wait);
-        return;
-    }
-    if (condition_lost(wait->condition))
+    else if (condition_lost(wait->condition))
         wait_fail(wait, "the journal no longer holds what this waits for", why);
-    else if (!condition_possible(wait->condition, wait->attempt->arena, &why))
-        wait_fail(wait, "this can no longer come", why);
+    else if (!wait_possible(wait, &why) && !timer_is_active(&scenario->doubt))
+        timer_start(&scenario->doubt, 0);
+}
+
+/** The one that gives up first: one after which its client goes on, else the oldest. */
+static struct wait *waits_hopeless(const struct scenario *scenario, struct str *why)
+{
+    struct wait *oldest = NULL;
+    for (struct wait *wait = scenario->waits; wait; wait = wait->next) {
+        struct str reason = {0};
+        bool goes_on = client_goes_on(wait->attempt->client);
+        if ((oldest && !goes_on) || wait_possible(wait, &reason))
+            continue;
+        oldest = wait;
+        *why = reason;
+        if (goes_on)
+            break;
+    }
+    return oldest;
+}
+
+void waits_doubt(struct timer *timer)
+{
+    struct scenario *scenario = CONTAINER_OF(timer, struct scenario, doubt);
+    struct str why = {0};
+    scenario_read_rest(scenario);
+    scenario_look(scenario);
+    struct wait *wait = waits_hopeless(scenario, &why);
+    if (!wait)
+        return;
+    wait_fail(wait, "this can no longer come", why);
+    scenario_look(scenario);
 }
 
 static void wait_timed_out(struct timer *timer)

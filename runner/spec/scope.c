@@ -3,7 +3,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { DEEPEST = 20 };
+enum {
+    DEEPEST = 20,
+    LOOKUPS_MOST = 10000, /**< of other variables on the way to the value of one */
+};
 
 static const char *const port_parts[] = {"host", "port", "address", "url"};
 
@@ -65,12 +68,21 @@ static enum resolve_result resolve_variable(const struct spec_scope *scope, stru
     if (variable->node->kind == NODE_MAP && node_get(variable->node, "env"))
         return resolve_attributes(arena, variable->node, value, why);
     if (scope->depth >= DEEPEST) {
-        *why = arena_printf(arena, "the variable '" STR_FMT "' refers to itself",
-                            STR_ARG(variable->name));
+        *why = arena_printf(arena,
+                            "the variable '" STR_FMT "' refers to itself, or stands in a chain of "
+                            "more than %d variables",
+                            STR_ARG(variable->name), DEEPEST);
         return RESOLVE_FAILED;
     }
     struct spec_scope deeper = *scope;
+    unsigned lookups = 0;
     deeper.depth++;
+    deeper.lookups = scope->lookups ? scope->lookups : &lookups;
+    if (++*deeper.lookups > LOOKUPS_MOST) {
+        *why = arena_printf(arena, "the variable '" STR_FMT "' refers to others too often",
+                            STR_ARG(variable->name));
+        return RESOLVE_FAILED;
+    }
     struct diagnostics diagnostics;
     diagnostics_init(&diagnostics);
     struct reader reader = {.arena = arena, .diagnostics = &diagnostics, .scope = &deeper.scope};

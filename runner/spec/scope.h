@@ -17,7 +17,8 @@ struct spec_scope {
     struct scope scope;
     const struct scenario_spec *spec;
     const struct spec_options *options;
-    unsigned depth; /**< of variables that refer to variables */
+    unsigned depth;    /**< of variables that refer to variables */
+    unsigned *lookups; /**< of variables on the way to the value of one; NULL outside of it */
     /** RESOLVE_OK, RESOLVE_FAILED with *why, or RESOLVE_LATER for "not mine". */
     enum resolve_result (*live)(const struct spec_scope *scope, struct arena *arena,
                                 struct str name, const struct json **value, struct str *why);

@@ -3,6 +3,7 @@
 #include "base/memory.h"
 #include "runner/spec/document.h"
 #include "runner/spec/scope.h"
+#include "runner/spec/titles.h"
 #include "server/action.h"
 
 #include <errno.h>
@@ -58,37 +59,6 @@ static void check_variables(struct building *building)
         if (node->kind != NODE_MAP || !node_get(node, "env"))
             (void)!reader_resolve_tree(&building->reader, node, &ignored);
     }
-}
-
-/** Gives the n-th use of a name " (2)", so that names are unique. */
-static struct str unique_name(struct arena *arena, const struct str *taken, size_t count,
-                              struct str wanted)
-{
-    struct str name = wanted;
-    for (unsigned n = 2;; n++) {
-        size_t i = 0;
-        while (i < count && !str_equal(taken[i], name))
-            i++;
-        if (i == count)
-            return name;
-        name = arena_printf(arena, STR_FMT " (%u)", STR_ARG(wanted), n);
-    }
-}
-
-struct titles {
-    struct arena *arena;
-    struct str *items;
-    size_t count;
-    size_t capacity;
-};
-
-static struct str titles_take(struct titles *titles, struct str wanted)
-{
-    struct str name = unique_name(titles->arena, titles->items, titles->count, wanted);
-    arena_grow(titles->arena, &titles->items, titles->count, &titles->capacity,
-               sizeof *titles->items);
-    titles->items[titles->count++] = name;
-    return name;
 }
 
 static void name_steps(struct titles *titles, struct client_spec *client)
@@ -161,6 +131,12 @@ static void take_clients(struct building *building)
     }
 }
 
+static void check_steps(struct building *building, const struct client_spec *client)
+{
+    for (size_t i = 0; client && i < client->count; i++)
+        step_check_references(&building->reader, client->steps[i], &client->read[i]);
+}
+
 static void take_programs(struct building *building)
 {
     const struct map_entry *entries = building->read.programs.items;
@@ -170,6 +146,7 @@ static void take_programs(struct building *building)
     for (size_t i = 0; i < count; i++) {
         programs[i] = *(const struct program_spec *)entries[i].value;
         programs[i].name = entries[i].name;
+        programs[i].place = entries[i].place;
     }
     building->scenario->programs = (struct list){programs, count};
 }
@@ -220,6 +197,25 @@ static void check_captures(struct building *building)
         const struct chosen *actions = events[i].actions.items;
         for (size_t j = 0; j < events[i].actions.count; j++)
             (void)action_check_captures(&building->reader, &actions[j], upstreams);
+    }
+}
+
+/** Two upstreams at one address could never be open both. */
+static void check_ports(struct building *building)
+{
+    const struct list *upstreams = &building->scenario->upstreams;
+    const struct map_entry *entries = upstreams->items;
+    for (size_t i = 0; i < upstreams->count; i++) {
+        const struct upstream_config *late = entries[i].value;
+        for (size_t j = 0; j < i && late->port; j++) {
+            const struct upstream_config *early = entries[j].value;
+            if (early->port != late->port || !str_equal(early->host, late->host))
+                continue;
+            diagnostics_add(building->reader.diagnostics, entries[i].place,
+                            "port %u of " STR_FMT " is that of '" STR_FMT "' already", late->port,
+                            STR_ARG(late->host), STR_ARG(entries[j].name));
+            break;
+        }
     }
 }
 
@@ -290,11 +286,16 @@ static void read_document(struct building *building, const struct spec_options *
     scenario->upstreams = read->upstreams;
     scenario->events = read->events;
     scenario->verify = read->verify;
+    if (building->reader.diagnostics->count == before)
+        take_clients(building);
+    for (size_t i = 0; i < scenario->client_count; i++)
+        check_steps(building, &scenario->clients[i]);
+    check_steps(building, scenario->finally);
     building->reader.scope = NULL;
     if (building->reader.diagnostics->count != before)
         return;
-    take_clients(building);
     take_programs(building);
+    check_ports(building);
     check_clients(building);
     check_captures(building);
     take_names(building);

@@ -42,6 +42,13 @@ struct step {
 
 /** [struct step] a step of a client. */
 extern const struct type step_type;
+/** [struct list of struct map_entry: struct predicate *] the `if` of a step: it is read before the
+ * rest of the step, which may speak of what is not there. */
+extern const struct type step_if_type;
+
+/** Judges what only a whole document shows, before the run: that the names in `if` are defined, and
+ * that captures can be read. `node` is the step as written. */
+void step_check_references(struct reader *reader, const struct node *node, const struct step *step);
 
 /** The verb of a step; NULL when it is an action. */
 const struct verb *step_verb(const struct step *step);

@@ -88,12 +88,34 @@ static const struct type retry_pointer = TYPE_POINTER(&retry_type);
 /* The step itself */
 
 static const struct type captures_type = TYPE_NAMED_MAP(&type_node);
-static const struct type if_type = TYPE_NAMED_MAP(&type_predicate_json);
+const struct type step_if_type = TYPE_NAMED_MAP(&type_predicate_json);
+
+/** `expect` as it stands; its keys are judged by the verb's own table. */
+static enum read_result expect_read(struct reader *reader, const struct type *type,
+                                    const struct node *node, void *into)
+{
+    (void)type;
+    return type_node.read(reader, &type_node, node, into);
+}
+
+static struct json *expect_schema(struct schema_writer *writer, const struct type *type)
+{
+    (void)type;
+    return schema_text(writer, "{\"type\": \"object\", \"minProperties\": 1}");
+}
+
+static const struct type expect_type = {
+    .raw = true,
+    .name = "a mapping of what must hold",
+    .size = sizeof(const struct node *),
+    .read = expect_read,
+    .schema = expect_schema,
+};
 
 static const struct row step_rows[] = {
     {"name", &type_text, offsetof(struct step, name), 0, "the verb's own words",
      "What the step is called in reports."},
-    {"expect", &type_node, offsetof(struct step, expect_node), 0, NULL,
+    {"expect", &expect_type, offsetof(struct step, expect_node), 0, NULL,
      "What must hold; its keys are the verb's."},
     {"capture", &captures_type, offsetof(struct step, capture), 0, NULL,
      "Values kept for later steps of the same client and for `finally`: a name and where it is "
@@ -110,7 +132,7 @@ static const struct row step_rows[] = {
      "A failure of this step fails nothing; it is reported as skipped."},
     {"session", &type_new_name, offsetof(struct step, session), 0, NULL,
      "Steps of a client with the same session keep connection and cookies between them."},
-    {"if", &if_type, offsetof(struct step, conditions), 0, NULL,
+    {"if", &step_if_type, offsetof(struct step, conditions), 0, NULL,
      "Runs the step only if each named variable or capture fulfils its predicate."},
 };
 
@@ -154,6 +176,15 @@ static enum read_result step_refuse(struct reader *reader, const struct node *no
     return READ_FAILED;
 }
 
+static bool step_is_background(const struct step *step)
+{
+    if (step->verb.member && step_verb(step) == &run_verb && step->verb.value) {
+        const struct run_request *request = step->verb.value;
+        return request->background;
+    }
+    return false;
+}
+
 /** `expect` is read by the verb's own table, also when other parts of the step are known only
  * later. */
 static enum read_result step_read_expect(struct reader *reader, const struct node *node,
@@ -167,6 +198,12 @@ static enum read_result step_read_expect(struct reader *reader, const struct nod
         result = step_refuse(reader, node, step, "capture");
     if (step->retry && (!verb || !(verb->expect || verb->implied)))
         result = step_refuse(reader, node, step, "retry");
+    if (step->capture.count && step_is_background(step)) {
+        result = step_refuse(reader, node, step, "capture");
+        diagnostics_help(reader->diagnostics, "a program in the background has not ended yet");
+    }
+    if (step->session.data && (!verb || !verb->sessions))
+        result = step_refuse(reader, node, step, "session");
     if (!step->expect_node)
         return result;
     if (!verb || !verb->expect)
@@ -201,6 +238,33 @@ const struct type step_type = {
     .schema = step_schema,
     .of = &step_table_type,
 };
+
+static void check_condition(struct reader *reader, const struct node *name)
+{
+    const struct json *value;
+    struct str why;
+    struct nearest nearest = {.wanted = name->text};
+    if (reader->scope->variable(reader->scope, reader->arena, name->text, &value, &why, &nearest) !=
+        RESOLVE_FAILED)
+        return;
+    diagnostics_add(reader->diagnostics, name->place,
+                    "no variable or capture is called '" STR_FMT "'", STR_ARG(name->text));
+    diagnostics_did_you_mean(reader->diagnostics, &nearest);
+}
+
+void step_check_references(struct reader *reader, const struct node *node, const struct step *step)
+{
+    const struct node *conditions = node_get(node, "if");
+    const struct map_entry *entries = step->capture.items;
+    const struct verb *verb = step_verb(step);
+    for (size_t i = 0; conditions && conditions->kind == NODE_MAP && i < conditions->count; i++)
+        check_condition(reader, conditions->pairs[i].key);
+    for (size_t i = 0; verb && verb->source && i < step->capture.count; i++) {
+        void *source = arena_alloc(reader->arena, verb->source->size);
+        const struct node *written = *(const struct node *const *)entries[i].value;
+        (void)!reader_read(reader, verb->source, written, source);
+    }
+}
 
 enum { LONGEST_TITLE = 100 };
 
@@ -247,15 +311,6 @@ struct str action_title(struct arena *arena, const struct chosen *chosen)
     if (!chosen->member)
         return STR("action");
     return plain_title(arena, chosen->member->key, chosen->node);
-}
-
-static bool step_is_background(const struct step *step)
-{
-    if (step->verb.member && step_verb(step) == &run_verb && step->verb.value) {
-        const struct run_request *request = step->verb.value;
-        return request->background;
-    }
-    return false;
 }
 
 bool step_makes_check(const struct step *step)

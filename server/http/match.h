@@ -18,36 +18,39 @@ extern const struct type type_match;
 /** What a request is matched with beside itself. */
 struct match_context {
     uint64_t seed;
-    struct str key;    /**< of draws for `chance`: the route's name */
-    uint64_t number;   /**< of the request on its port */
+    struct str key;  /**< of draws for `chance`: the route's name */
+    uint64_t number; /**< of the request on its port */
 };
 
 /** Why a request did not match. */
 struct match_miss {
     struct str condition; /**< "method", "path", "header x-a", "json" …; in the arena */
     struct str text;      /**< "method is POST, expected GET" */
-    unsigned passed;      /**< conditions that held before it: the nearest route has the most; the path counts most */
+    unsigned passed; /**< conditions that held before it: the nearest route has the most; the path
+                        counts most */
 };
 
 /**
- * Tests a request. What is told is the first that fails of path, method, query, headers, cookies, form,
- * body, not, chance.
+ * Tests a request. What is told is the first that fails of path, method, query, headers, cookies,
+ * form, body, not, chance.
  *
  * @param context  NULL: as if all of it were 0, for a match without `chance`
  * @param captures filled with the path template's captures (decoded) in the arena; may be NULL
  * @param miss     filled when it does not match; may be NULL (cheaper)
  */
-bool match_test(const struct match *match, const struct request *request, const struct match_context *context,
-                struct arena *arena, struct headers *captures, struct match_miss *miss);
+bool match_test(const struct match *match, const struct request *request,
+                const struct match_context *context, struct arena *arena, struct headers *captures,
+                struct match_miss *miss);
 
 /** Names that the path template captures, a list of struct str; none for a NULL match. */
 struct list match_captures(const struct match *match);
 /**
- * For the trie: if the match has exactly one method or any, a path without captures or predicates, and nothing else,
- * gives them and returns true. `method` data NULL = any.
+ * For the trie: if the match has exactly one method or any, a path without captures or predicates,
+ * and nothing else, gives them and returns true. `method` data NULL = any.
  */
 bool match_is_static(const struct match *match, struct str *method, struct str *path);
-/** Cheap first test of method and path only (no allocation when the path is static). False = it cannot match. */
+/** Cheap first test of method and path only (no allocation when the path is static). False = it
+ * cannot match. */
 bool match_quick(const struct match *match, const struct request *request);
 /** "GET /foo/{foo}" for messages. */
 struct str match_describe(const struct match *match, struct arena *arena);

@@ -25,9 +25,9 @@ enum http_version { HTTP_1_0 = 10, HTTP_1_1 = 11, HTTP_2 = 20 };
 /** A request that was read. All texts are borrowed from the exchange (or from a packed request). */
 struct request {
     struct str method;
-    struct str target; /**< as sent: "/a%20b?x=1", "http://h/p", "*" */
-    struct str path;   /**< of the target, still percent-encoded, without query: "/a%20b" */
-    struct str query;  /**< without '?'; data NULL if there is none */
+    struct str target;    /**< as sent: "/a%20b?x=1", "http://h/p", "*" */
+    struct str path;      /**< of the target, still percent-encoded, without query: "/a%20b" */
+    struct str query;     /**< without '?'; data NULL if there is none */
     struct str authority; /**< of the Host header, absolute form or :authority */
     enum http_version version;
     struct headers headers;
@@ -46,11 +46,13 @@ void headers_clear(struct headers *headers);
 /** The first value of a name, data NULL if it is not there. */
 struct str headers_get(const struct headers *headers, struct str name);
 /** All values of a name as JSON: NULL (none), a string, or an array of strings. */
-const struct json *headers_to_json(const struct headers *headers, struct str name, struct arena *arena);
+const struct json *headers_to_json(const struct headers *headers, struct str name,
+                                   struct arena *arena);
 /** Whether a comma-separated list header holds the token, without regard to case. */
 bool headers_has_token(const struct headers *headers, struct str name, struct str token);
 
-/** One value of the query or a form (percent-decoded, '+' is a blank): NULL, a string, or an array, in order. */
+/** One value of the query or a form (percent-decoded, '+' is a blank): NULL, a string, or an array,
+ * in order. */
 const struct json *query_to_json(struct str query, struct str name, struct arena *arena);
 /** All of a query as a JSON object; what came several times is an array. */
 struct json *query_object(struct str query, struct arena *arena);
@@ -64,7 +66,8 @@ struct str percent_decode(struct str text, bool plus, struct arena *arena);
 
 /** Serialises a request for the journal: compact, self-contained; `into` is appended to. */
 void request_pack(const struct request *request, struct buf *into);
-/** Reads a packed request; texts point into `packed`, arrays live in the arena. False if it is not one. */
+/** Reads a packed request; texts point into `packed`, arrays live in the arena. False if it is not
+ * one. */
 GOTO_MUST_USE bool request_unpack(struct str packed, struct arena *arena, struct request *request);
 
 #endif

@@ -27,6 +27,8 @@ struct path_template {
     bool is_static;
 };
 
+enum { CAPTURES_MOST = 100 };
+
 /** A template while it is read. */
 struct path_scan {
     struct arena *arena;
@@ -111,6 +113,8 @@ static bool capture_name(struct path_scan *scan, struct str name, size_t offset)
                 scan, offset, name.size,
                 arena_printf(scan->arena, "'" STR_FMT "' is captured twice", STR_ARG(name)), NULL);
     }
+    if (path->name_count == CAPTURES_MOST)
+        return path_fault(scan, offset, name.size, STR("more than 100 captures in one path"), NULL);
     arena_grow(scan->arena, &path->names, path->name_count, &path->name_capacity,
                sizeof *path->names);
     path->names[path->name_count++] = name;

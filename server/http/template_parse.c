@@ -411,16 +411,18 @@ static void scan_filter(struct scan *scan, struct template_call *call)
     }
     nearest.wanted = str_slice(word.text, 0, 100);
     for (size_t i = 0; i < template_filters_count && !word.quoted; i++) {
-        str_nearest(&nearest, str_of(template_filters[i].name));
         if (str_is(word.text, template_filters[i].name))
             call->row = &template_filters[i];
     }
-    if (call->row)
+    if (call->row) {
         scan_arguments(scan, call, &word);
-    else
-        scan_fault(scan, word.offset, word.size,
-                   arena_printf(arena, "unknown filter '" STR_FMT "'", STR_ARG(nearest.wanted)),
-                   &nearest, NULL);
+        return;
+    }
+    for (size_t i = 0; i < template_filters_count && !word.quoted; i++)
+        str_nearest(&nearest, str_of(template_filters[i].name));
+    scan_fault(scan, word.offset, word.size,
+               arena_printf(arena, "unknown filter '" STR_FMT "'", STR_ARG(nearest.wanted)),
+               &nearest, NULL);
 }
 
 /** Reads what stands between `{{` and `}}`; NULL after a fault. */

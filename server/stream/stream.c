@@ -321,7 +321,11 @@ static void stream_journal_start(struct stream *stream)
                         stream->peer.port);
     struct entry entry = journal_entry(ENTRY_CONNECTION, stream->port->name_id);
     entry.connection = stream->number;
-    journal_append(stream->port->server->journal, &entry, (struct str){text, (size_t)size});
+    stream->entry =
+        journal_append(stream->port->server->journal, &entry, (struct str){text, (size_t)size});
+    /* an observer or the protocol's start() may have ended it */
+    if (stream->end_flags)
+        end_journal(stream);
 }
 
 struct stream *stream_new(struct port *port, int fd, const struct sockaddr_storage *address)

@@ -75,6 +75,7 @@ struct stream {
     struct stream *previous;
     struct stream *next;        /**< in the port's list, oldest first */
     uint64_t number;            /**< on its port, from 1 */
+    uint64_t entry;             /**< in the journal: that it was accepted; 0 = not yet */
     int64_t accepted_ns;        /**< monotonic */
     int64_t active_ns;          /**< monotonic: the last time bytes moved */
     uint64_t received;          /**< bytes from the peer */

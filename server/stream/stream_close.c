@@ -25,10 +25,18 @@ const char *close_how_name(enum close_how how)
     return names[how];
 }
 
+void end_journal(struct stream *stream)
+{
+    struct journal *journal = stream->port->server->journal;
+    journal_set_closed(journal, stream->entry, stream->end_flags, journal_now(journal));
+}
+
 void end_note(struct stream *stream, unsigned flags)
 {
-    if (!stream->end_flags)
-        stream->end_flags = (uint16_t)flags;
+    if (stream->end_flags)
+        return;
+    stream->end_flags = (uint16_t)flags;
+    end_journal(stream);
 }
 
 /** Notes that our side ends now, unless a FIN or RST of the peer is there already. */

@@ -56,6 +56,8 @@ void stream_update(struct stream *stream);
 void end_advance(struct stream *stream);
 /** Closes the socket; journals the end; tells the protocol now or when the last bracket ends. */
 void end_finish(struct stream *stream, bool rst);
+/** Writes into the connection's entry who ended first. */
+void end_journal(struct stream *stream);
 /** Who ended first, if nobody did yet. `flags` of ENTRY_CLOSED_BY_…. */
 void end_note(struct stream *stream, unsigned flags);
 /** Reads and drops what comes after a close. */
