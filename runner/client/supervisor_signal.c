@@ -2,12 +2,15 @@
 
 #include <signal.h>
 
+/* clang-format 14 does not come to rest on this list */
+/* clang-format off */
 #define SIGNALS(X)                                                                                 \
     X(HUP)                                                                                         \
     X(INT)                                                                                         \
     X(QUIT) X(ILL) X(TRAP) X(ABRT) X(BUS) X(FPE) X(KILL) X(USR1) X(SEGV) X(USR2) X(PIPE) X(ALRM)   \
         X(TERM) X(STKFLT) X(CHLD) X(CONT) X(STOP) X(TSTP) X(TTIN) X(TTOU) X(URG) X(XCPU) X(XFSZ)   \
             X(VTALRM) X(PROF) X(WINCH) X(POLL) X(PWR) X(SYS)
+/* clang-format on */
 
 #define SIGNAL_ROW(name) {SIG##name, #name},
 #define SIGNAL_NAME(name) #name,

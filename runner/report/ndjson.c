@@ -413,7 +413,7 @@ static enum verdict result_verdict(const struct result *result)
         return VERDICT_ERROR;
     if (checks_count(result->checks, VERDICT_FAIL))
         return VERDICT_FAIL;
-    return result->skipped ? VERDICT_SKIP : VERDICT_PASS;
+    return result->skipped || result->interrupted ? VERDICT_SKIP : VERDICT_PASS;
 }
 
 static void fields_journal(struct line *line, const struct journal *journal)

@@ -22,7 +22,7 @@ struct result {
     unsigned repetition; /**< with --repeat N: from 1; 0 = not repeated */
     uint64_t seed;
     bool skipped;        /**< the whole scenario; `reason` says why */
-    bool interrupted;    /**< ended by SIGINT or SIGTERM */
+    bool interrupted;    /**< ended by SIGINT, SIGTERM or SIGHUP */
     bool harness_failed; /**< exit 3: something that is our part could not be done */
     struct str reason;
     int64_t wall_ns; /**< when it started, since 1970 */

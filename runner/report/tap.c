@@ -175,7 +175,7 @@ static void print_subtest(const struct page *page, size_t number, struct buf *in
         print_point(&page->points[i], i + 1, "    ", into);
     buf_printf(into, "%s %zu - ", failed ? "not ok" : "ok", number);
     print_scenario_name(page, into);
-    if (page->skipped && !failed)
+    if ((page->skipped || page->interrupted) && !failed)
         print_skip(page->reason, into);
     buf_append_byte(into, '\n');
 }

@@ -205,6 +205,8 @@ static struct str end_words(const struct program *program)
     if (end->error)
         return arena_printf(arena, "it could not be started: " STR_FMT,
                             STR_ARG(running_error(program->running)));
+    if (program->running->timed_out)
+        return STR("its timeout ran out");
     if (end->signal)
         return arena_printf(arena, "it was ended by signal %s", signal_name(end->signal));
     return arena_printf(arena, "it ended with exit %d", end->exit_code);
@@ -214,14 +216,16 @@ static void program_ended(void *context, struct running *running)
 {
     struct program *program = context;
     struct scenario *scenario = program->scenario;
+    /* its last lines come with its end: it may have become ready before it ended */
+    if (program->when_ready && program->ready.output)
+        probe_output(program);
     bool was_ready = program->is_ready;
     program->is_ready = false;
     probe_close(program);
     if (program->when_ready) {
         program_told(program, end_words(program));
     } else if (!running->stopping && !program->stopped_by_action && was_ready &&
-               !program->spec->optional &&
-               (scenario->phase == PHASE_RUNNING || scenario->phase == PHASE_SETTLING)) {
+               !program->spec->optional && scenario->phase < PHASE_STOPPING) {
         scenario_fail(
             scenario, program->spec->place,
             arena_printf(scenario->arena, STR_FMT " stayed alive", STR_ARG(program->spec->name)),

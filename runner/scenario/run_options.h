@@ -27,8 +27,8 @@ GOTO_MUST_USE struct scenario *scenario_new(const struct scenario_spec *spec,
                                             void (*done)(void *context, struct scenario *scenario),
                                             void *context);
 void scenario_start(struct scenario *scenario);
-/** Ends it early: clients are cancelled, `finally` does not run, what ran is judged; done()
- * follows. */
+/** Ends it early: clients are cancelled, `finally` runs, what ran is judged; done() follows. A
+ * second call ends `finally`, too. */
 void scenario_interrupt(struct scenario *scenario);
 /** The result; filled when done() was called. Borrowed. */
 void scenario_result(const struct scenario *scenario, struct result *result);

@@ -12,6 +12,7 @@
 
 static void scenario_settle(struct scenario *scenario);
 static void scenario_end(struct scenario *scenario);
+static void scenario_finally(struct scenario *scenario);
 static void scenario_stop(struct scenario *scenario);
 
 /* What the rest of the runner asks */
@@ -218,6 +219,7 @@ struct scenario *scenario_new(const struct scenario_spec *spec, const struct run
 static void scenario_run(struct scenario *scenario)
 {
     scenario->phase = PHASE_RUNNING;
+    scenario->ran = true;
     journal_start(scenario->journal, clock_now());
     timeline_start(scenario);
     for (size_t i = 0; i < scenario->client_count; i++)
@@ -237,7 +239,7 @@ static void program_is_ready(void *context, struct str why)
             scenario, program->spec->place,
             arena_printf(scenario->arena, STR_FMT " became ready", STR_ARG(program->spec->name)),
             STR_FMT, STR_ARG(why));
-        scenario_stop(scenario);
+        scenario_finally(scenario);
         return;
     }
     scenario->programs_started++;
@@ -344,7 +346,8 @@ static void judge_verify(struct scenario *scenario)
 static void scenario_end(struct scenario *scenario)
 {
     scenario_read_rest(scenario);
-    if (!scenario->timed_out && !scenario->interrupted)
+    /* what was cut short would only repeat that it was */
+    if (scenario->ran && !scenario->timed_out && !scenario->interrupted)
         scenario_judge_rules(scenario);
     scenario_stop(scenario);
 }
@@ -435,7 +438,7 @@ static void scenario_timed_out(struct timer *timer)
     if (scenario->finally && in_finally)
         client_cancel(scenario->finally, "");
     timeline_stop(scenario);
-    if (in_finally || scenario->phase == PHASE_STARTING) {
+    if (in_finally) {
         scenario_stop(scenario);
         return;
     }
@@ -542,6 +545,7 @@ void scenario_result(const struct scenario *scenario, struct result *result)
         .index = spec->index,
         .seed = scenario->seed,
         .interrupted = scenario->interrupted,
+        .reason = scenario->interrupted ? STR("interrupted") : (struct str){0},
         .harness_failed = scenario->harness_failed,
         .wall_ns = scenario->started_wall_ns,
         .duration_ns = scenario->duration_ns,

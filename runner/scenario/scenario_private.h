@@ -172,6 +172,7 @@ struct scenario {
     struct timer doubt;      /**< some of these seem to wait in vain */
     bool looking;            /**< conditions are being looked at */
     bool look_again;
+    bool ran; /**< t = 0 has come */
     bool timed_out;
     bool interrupted;
     bool harness_failed;

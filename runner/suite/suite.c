@@ -8,6 +8,9 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+/** The first one ends the run, the second one also `finally`; this one ends everything at once. */
+enum { INTERRUPTIONS_MOST = 3 };
+
 enum job_state { JOB_WAITING, JOB_RUNNING, JOB_DONE };
 
 struct suite;
@@ -29,7 +32,8 @@ struct suite {
     size_t first; /**< jobs before it are done or running */
     size_t running;
     bool stopping; /**< no further scenario starts */
-    uv_signal_t signals[2];
+    uv_signal_t signals[3];
+    unsigned interruptions;
     bool starting;
 };
 
@@ -209,8 +213,9 @@ static void suite_start_more(struct suite *suite)
 static void suite_interrupted(uv_signal_t *handle, int number)
 {
     struct suite *suite = handle->data;
-    if (suite->result->interrupted)
-        _exit(128 + number);
+    (void)number;
+    if (++suite->interruptions >= INTERRUPTIONS_MOST)
+        _exit(130);
     suite->result->interrupted = true;
     suite->stopping = true;
     for (size_t i = 0; i < suite->count; i++) {
@@ -223,11 +228,15 @@ static void suite_interrupted(uv_signal_t *handle, int number)
 
 static void suite_watch_signals(struct suite *suite)
 {
-    static const int numbers[] = {SIGINT, SIGTERM};
+    static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
     for (size_t i = 0; i < COUNT_OF(numbers); i++) {
+        struct sigaction before;
         uv_signal_init(loop_uv(suite->loop), &suite->signals[i]);
         suite->signals[i].data = suite;
-        uv_signal_start(&suite->signals[i], suite_interrupted, numbers[i]);
+        /* nohup: whoever ignores the end of the terminal goes on */
+        if (numbers[i] != SIGHUP || sigaction(SIGHUP, NULL, &before) != 0 ||
+            before.sa_handler != SIG_IGN)
+            uv_signal_start(&suite->signals[i], suite_interrupted, numbers[i]);
         uv_unref((uv_handle_t *)&suite->signals[i]);
     }
 }
