@@ -234,15 +234,16 @@ extern const struct type type_positive; /**< [uint64_t] a whole number from 1 */
 extern const struct type type_integer;  /**< [int64_t] */
 extern const struct type
     type_text; /**< [struct str] any scalar as text, as written; never NULL data once read */
-extern const struct type type_string;       /**< [struct str] must be a string */
-extern const struct type type_new_name;     /**< [struct str] a name that this place defines */
-extern const struct type type_time;         /**< [int64_t] one duration in ns */
-extern const struct type type_duration;     /**< [struct duration] fixed, range or normal */
-extern const struct type type_size;         /**< [uint64_t] bytes */
-extern const struct type type_size_range;   /**< [struct size_range] */
-extern const struct type type_share;        /**< [double] 0..1 */
-extern const struct type type_status;       /**< [uint64_t] 100..999 */
-extern const struct type type_json;         /**< [struct json *] any value, variables resolved */
+extern const struct type type_string;        /**< [struct str] must be a string */
+extern const struct type type_new_name;      /**< [struct str] a name that this place defines */
+extern const struct type type_time;          /**< [int64_t] one duration in ns */
+extern const struct type type_time_positive; /**< [int64_t] the same, above 0 */
+extern const struct type type_duration;      /**< [struct duration] fixed, range or normal */
+extern const struct type type_size;          /**< [uint64_t] bytes */
+extern const struct type type_size_range;    /**< [struct size_range] */
+extern const struct type type_share;         /**< [double] 0..1 */
+extern const struct type type_status;        /**< [uint64_t] 100..999 */
+extern const struct type type_json;          /**< [struct json *] any value, variables resolved */
 extern const struct type type_json_literal; /**< [struct json *] the same; `json` and `json-subset`:
                                                predicates in it are refused */
 extern const struct type type_node; /**< [const struct node *] as written, variables only checked */

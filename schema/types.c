@@ -193,7 +193,8 @@ static enum read_result time_expected(struct reader *reader, const struct type *
     if (number_is_valid(text) && !str_starts(text, STR("-")))
         diagnostics_help(reader->diagnostics, "write " STR_FMT "ms or " STR_FMT "s",
                          STR_ARG(reader_shown(reader, text)), STR_ARG(reader_shown(reader, text)));
-    else if (type == &type_time && units_read_duration(text, &range))
+    else if ((type == &type_time || type == &type_time_positive) &&
+             units_read_duration(text, &range))
         diagnostics_help(reader->diagnostics, "one fixed duration stands here, nothing is drawn");
     return READ_FAILED;
 }
@@ -203,6 +204,20 @@ static enum read_result read_time(struct reader *reader, const struct type *type
 {
     if (!units_read_time(unit_text(node), false, into))
         return time_expected(reader, type, node);
+    return READ_OK;
+}
+
+static enum read_result read_time_positive(struct reader *reader, const struct type *type,
+                                           const struct node *node, void *into)
+{
+    int64_t time_ns = 0;
+    struct str text = unit_text(node);
+    bool is_time = str_is(text, "0") || units_read_time(text, false, &time_ns);
+    if (!is_time)
+        return time_expected(reader, type, node);
+    if (time_ns == 0)
+        return reader_expected(reader, node, "a duration above 0");
+    *(int64_t *)into = time_ns;
     return READ_OK;
 }
 
@@ -403,6 +418,14 @@ const struct type type_time = {
     .schema = schema_extra,
     .extra = "{\"type\": [\"string\", \"integer\"], \"minimum\": 0, \"maximum\": 0, "
              "\"pattern\": \"^(0|" TIME_PATTERN ")$|" VARIABLE "\"}",
+};
+
+const struct type type_time_positive = {
+    .name = "a duration such as 300ms",
+    .size = sizeof(int64_t),
+    .read = read_time_positive,
+    .schema = schema_extra,
+    .extra = "{\"type\": \"string\", \"pattern\": \"^(?=.*[1-9])" TIME_PATTERN "$|" VARIABLE "\"}",
 };
 
 const struct type type_duration = {

@@ -63,7 +63,7 @@ static const struct row run_rows[] = {
     {"cwd", &word_type, offsetof(struct run_request, cwd), 0, "the spec's folder",
      "Its working directory."},
     {"stdin", &type_text, offsetof(struct run_request, input), 0, "nothing", "Its standard input."},
-    {"timeout", &type_time, offsetof(struct run_request, timeout_ns), 0, "none",
+    {"timeout", &type_time_positive, offsetof(struct run_request, timeout_ns), 0, "none",
      "After this TERM is sent to its group, then KILL, and the step fails."},
     {"background", &type_bool, offsetof(struct run_request, background), 0, "false",
      "The client goes on; it must be alive when the client ends, and is then stopped."},

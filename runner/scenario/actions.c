@@ -288,6 +288,12 @@ static const struct table signal_table = {
 };
 static const struct type signal_action_type = TYPE_TABLE(&signal_table, struct signal_action);
 
+/** Those that ask a program to end; HUP, USR1 … may end it, too, but only as themselves. */
+static bool signal_asks_to_end(int number)
+{
+    return number == SIGTERM || number == SIGINT || number == SIGQUIT || number == SIGKILL;
+}
+
 static void signal_run(struct action_run *run, const void *value)
 {
     const struct signal_action *action = value;
@@ -302,8 +308,10 @@ static void signal_run(struct action_run *run, const void *value)
         return;
     }
     struct program *program = scenario_find_program(scenario, name);
-    if (program)
-        program->stopped_by_action = true;
+    if (!program)
+        return;
+    program->stopped_by_action = program->stopped_by_action || signal_asks_to_end(action->number);
+    program->signalled = action->number;
 }
 
 static const struct action_type signal_action = {.run = signal_run};

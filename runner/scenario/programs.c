@@ -212,9 +212,18 @@ static struct str end_words(const struct program *program)
     return arena_printf(arena, "it ended with exit %d", end->exit_code);
 }
 
+/** Whether somebody wanted it to end. */
+static bool program_was_ended(const struct program *program)
+{
+    const struct running *running = program->running;
+    return running->stopping || program->stopped_by_action ||
+           (running->end.signal && running->end.signal == program->signalled);
+}
+
 static void program_ended(void *context, struct running *running)
 {
     struct program *program = context;
+    (void)running;
     struct scenario *scenario = program->scenario;
     /* its last lines come with its end: it may have become ready before it ended */
     if (program->when_ready && program->ready.output)
@@ -224,8 +233,8 @@ static void program_ended(void *context, struct running *running)
     probe_close(program);
     if (program->when_ready) {
         program_told(program, end_words(program));
-    } else if (!running->stopping && !program->stopped_by_action && was_ready &&
-               !program->spec->optional && scenario->phase < PHASE_STOPPING) {
+    } else if (!program_was_ended(program) && was_ready && !program->spec->optional &&
+               scenario->phase < PHASE_STOPPING) {
         scenario_fail(
             scenario, program->spec->place,
             arena_printf(scenario->arena, STR_FMT " stayed alive", STR_ARG(program->spec->name)),
@@ -286,6 +295,7 @@ void program_start(struct program *program, void (*when_ready)(void *context, st
     program->context = context;
     program->is_ready = false;
     program->stopped_by_action = false;
+    program->signalled = 0;
     program->seen = journal_last(scenario->journal);
     program->deadline_ns = clock_now() + program->ready.within_ns;
     scenario_port_release(program->port);

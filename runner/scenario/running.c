@@ -75,29 +75,52 @@ static void environment_add_port(struct environment *environment, const struct s
                     number);
 }
 
-/** no_proxy gets the hosts of the run's ports: the user's proxy is not for them. */
+/** Whether a list such as "localhost,10.0.0.1" has this host in it. */
+static bool host_list_has(struct str list, struct str host)
+{
+    while (list.size) {
+        ptrdiff_t comma = str_find_byte(list, ',');
+        size_t size = comma < 0 ? list.size : (size_t)comma;
+        if (str_equal(str_trim(str_slice(list, 0, size)), host))
+            return true;
+        list = comma < 0 ? (struct str){0} : str_from(list, size + 1);
+    }
+    return false;
+}
+
+/** The value of a variable; data NULL if there is none. */
+static struct str environment_get(const struct environment *environment, struct str name)
+{
+    size_t at = environment_find(environment, name);
+    if (at == environment->count)
+        return (struct str){0};
+    return str_from(str_of(environment->items[at]), name.size + 1);
+}
+
+/**
+ * no_proxy gets the hosts of the run's ports: the user's proxy is not for them. Many programs look
+ * at only one of the two spellings, so the new one begins as the other.
+ */
 static void environment_extend_no_proxy(struct environment *environment,
                                         const struct scenario *scenario)
 {
-    static const char *const names[] = {"no_proxy", "NO_PROXY"};
     struct arena *arena = environment->arena;
-    for (size_t n = 0; n < COUNT_OF(names); n++) {
-        size_t at = environment_find(environment, str_of(names[n]));
-        if (n == 1 && at == environment->count)
-            continue;
-        struct str value = {0};
-        if (at < environment->count)
-            value = str_from(str_of(environment->items[at]), strlen(names[n]) + 1);
+    struct str upper = environment_get(environment, STR("NO_PROXY"));
+    struct str lower = environment_get(environment, STR("no_proxy"));
+    struct str both[] = {lower.data ? lower : upper, upper};
+    if (scenario->port_count == 0)
+        return;
+    for (size_t n = 0; n < COUNT_OF(both); n++) {
         for (size_t i = 0; i < scenario->port_count; i++) {
             struct str host = scenario->ports[i].host;
-            if (str_find(value, host) < 0)
-                value = value.size ? arena_printf(arena, STR_FMT "," STR_FMT, STR_ARG(value),
-                                                  STR_ARG(host))
-                                   : host;
+            if (!host_list_has(both[n], host))
+                both[n] = arena_printf(arena, STR_FMT "%s" STR_FMT, STR_ARG(both[n]),
+                                       both[n].size ? "," : "", STR_ARG(host));
         }
-        if (value.size)
-            environment_set(environment, str_of(names[n]), value);
     }
+    environment_set(environment, STR("no_proxy"), both[0]);
+    if (upper.data)
+        environment_set(environment, STR("NO_PROXY"), both[1]);
 }
 
 static const char **environment_make(struct scenario *scenario, const struct run_request *request,

@@ -354,7 +354,7 @@ static void scenario_end(struct scenario *scenario)
 
 static void scenario_finally(struct scenario *scenario)
 {
-    if (!scenario->finally || scenario->interrupted) {
+    if (!scenario->finally) {
         scenario_end(scenario);
         return;
     }
@@ -450,7 +450,6 @@ static void scenario_timed_out(struct timer *timer)
 void scenario_interrupt(struct scenario *scenario)
 {
     bool in_finally = scenario->phase == PHASE_FINALLY;
-    bool starting = scenario->phase == PHASE_STARTING;
     if (scenario->phase >= PHASE_STOPPING || (scenario->interrupted && !in_finally))
         return;
     if (in_finally && !scenario->interrupted) {
@@ -464,7 +463,7 @@ void scenario_interrupt(struct scenario *scenario)
     if (in_finally)
         client_cancel(scenario->finally, "");
     timeline_stop(scenario);
-    if (in_finally || starting) {
+    if (in_finally) {
         scenario_stop(scenario);
         return;
     }

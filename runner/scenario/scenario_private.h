@@ -119,6 +119,7 @@ struct program {
     uint64_t seen; /**< journal entries looked at */
     bool is_ready;
     bool stopped_by_action;
+    int signalled; /**< the last signal that an action sent it; 0 = none */
     int64_t deadline_ns;
     void (*when_ready)(void *context, struct str why);
     void *context;

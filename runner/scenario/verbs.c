@@ -53,8 +53,8 @@ struct wait_request {
 };
 
 static const struct row wait_rows[] = {
-    {"within", &type_time, offsetof(struct wait_request, within_ns), 0, "the scenario's timeout",
-     "The longest it may take."},
+    {"within", &type_time_positive, offsetof(struct wait_request, within_ns), 0,
+     "the scenario's timeout", "The longest it may take."},
 };
 static const struct table wait_table = {
     TABLE_ROWS("wait", wait_rows),

@@ -47,7 +47,8 @@ static const struct row event_rows[] = {
     {"name", &type_new_name, AT(event.name), 0, "made from its trigger and action",
      "What the event is called."},
     {"at", &type_time, AT(event.at_ns), 0, NULL, "Fires so long after t = 0."},
-    {"every", &type_time, AT(event.every_ns), 0, NULL, "Fires again and again, so far apart."},
+    {"every", &type_time_positive, AT(event.every_ns), 0, NULL,
+     "Fires again and again, so far apart."},
     {"times", &type_positive, AT(event.times), 0, "no end", "How often `every` fires."},
     {"from", &type_time, AT(event.from_ns), 0, "one interval after t = 0",
      "When `every` fires first."},
@@ -58,7 +59,8 @@ static const struct row event_rows[] = {
      "Fires once, the first time a condition holds."},
     {"after", &after_pointer, AT(event.after), 0, NULL,
      "Fires once, a while after a condition first held."},
-    {"for", &type_time, AT(event.for_ns), 0, NULL, "The action is undone after this time."},
+    {"for", &type_time_positive, AT(event.for_ns), 0, NULL,
+     "The action is undone after this time."},
     {"do", &actions_type, AT(actions), 0, NULL, "Several actions, in this order."},
     {"optional", &type_bool, AT(event.optional), 0, "false",
      "It is no failure if the event is never reached."},
@@ -214,9 +216,6 @@ static enum read_result event_read(struct reader *reader, const struct type *typ
     result = read_worse(result, event_check_trigger(reader, node));
     result = read_worse(result, event_check_actions(reader, node, &read));
     result = read_worse(result, event_check_undo(reader, node, &read.event));
-    if (has_key(node, "every") && result == READ_OK && read.event.every_ns <= 0)
-        result = event_wrong(reader, key_place(node, "every"),
-                             "'every' must be longer than nothing", NULL);
     read.event.node = node;
     read.event.place = node->place;
     read.event.named = read.event.name.data != NULL;

@@ -15,7 +15,7 @@ static const struct row ready_rows[] = {
      "Ready once a line of its output holds this text, or fulfils this predicate."},
     {"http", &type_text, offsetof(struct program_ready, http), 0, NULL,
      "Ready once a GET of this path on its port is answered with a status below 400."},
-    {"within", &type_time, offsetof(struct program_ready, within_ns), 0, "5s",
+    {"within", &type_time_positive, offsetof(struct program_ready, within_ns), 0, "5s",
      "The longest it may take to be ready."},
 };
 

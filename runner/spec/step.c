@@ -122,7 +122,7 @@ static const struct row step_rows[] = {
      "found."},
     {"retry", &retry_pointer, offsetof(struct step, retry), 0, NULL,
      "Repeats the step until its `expect` holds."},
-    {"timeout", &type_time, offsetof(struct step, timeout_ns), 0, "none",
+    {"timeout", &type_time_positive, offsetof(struct step, timeout_ns), 0, "none",
      "The longest all tries may take."},
     {"repeat", &type_positive, offsetof(struct step, repeat), 0, "1",
      "Runs the step so many times; each must pass."},

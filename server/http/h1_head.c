@@ -25,7 +25,9 @@ static bool is_digit(char byte)
 static bool is_host(struct str text)
 {
     size_t at = 0;
-    if (text.data && str_starts(text, STR("["))) {
+    if (!text.data)
+        text = STR("");
+    if (str_starts(text, STR("["))) {
         ptrdiff_t end = str_find_byte(text, ']');
         if (end < 0)
             return false;

@@ -201,11 +201,18 @@ static void port_drop_states(struct port *port)
     }
 }
 
+/** Ends a connection from outside: a peer that was faster is heard first. */
+static void port_end(struct stream *stream, enum close_how how)
+{
+    stream_notice_end(stream);
+    stream_close(stream, how);
+}
+
 static void port_end_all(struct port *port, enum close_how how)
 {
     /* streams stay in the list, and their memory stays, until a later turn */
     for (struct stream *stream = port->oldest; stream; stream = stream->next)
-        stream_close(stream, how);
+        port_end(stream, how);
 }
 
 void port_free(struct port *port)
@@ -343,7 +350,7 @@ static void port_drain_over(struct timer *timer)
     memory_free(drain);
     for (struct stream *stream = port->oldest; stream; stream = stream->next) {
         if (stream->number <= last)
-            stream_close(stream, CLOSE_FIN);
+            port_end(stream, CLOSE_FIN);
     }
 }
 
@@ -456,7 +463,7 @@ size_t port_disconnect(struct port *port, enum which_streams which, enum close_h
     for (; stream; stream = which == WHICH_NEWEST ? stream->previous : stream->next) {
         if (stream->closing || (which == WHICH_IDLE && !stream->protocol->is_idle(stream)))
             continue;
-        stream_close(stream, how);
+        port_end(stream, how);
         count++;
         if (which == WHICH_OLDEST || which == WHICH_NEWEST)
             break;

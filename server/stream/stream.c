@@ -254,6 +254,15 @@ static void stream_ready(struct watcher *watcher, int events)
     stream_leave(stream);
 }
 
+void stream_notice_end(struct stream *stream)
+{
+    if (stream->closed || stream->closing)
+        return;
+    stream_enter(stream);
+    stream_look_behind(stream);
+    stream_leave(stream);
+}
+
 bool stream_read_now(struct stream *stream)
 {
     uint64_t received = stream->received;

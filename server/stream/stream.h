@@ -153,6 +153,9 @@ struct sockaddr_storage;
 /** A stream for a connection that was accepted; it owns `fd`. Journals it and starts the port's
  * protocol. */
 struct stream *stream_new(struct port *port, int fd, const struct sockaddr_storage *address);
+/** Tells the protocol of a FIN or RST that the kernel knows of and we have not read yet: whoever
+ * ends the connection now was not the first. Reads nothing. */
+void stream_notice_end(struct stream *stream);
 /** Reads until the kernel holds nothing more, without waiting. Whether anything came. */
 bool stream_read_now(struct stream *stream);
 
