@@ -351,8 +351,29 @@ struct json *predicate_schema(struct schema_writer *writer, const struct type *t
     return schema_either(writer, scalar, map);
 }
 
+/** The names, each also as `name(…)`. */
+static struct json *schema_names(struct schema_writer *writer, const char *const *names)
+{
+    struct arena *arena = schema_arena(writer);
+    struct json *plain = json_object(arena);
+    struct json *list = json_array(arena);
+    struct json *detailed = schema_text(writer, "{\"type\": \"string\"}");
+    struct str pattern = STR("");
+    for (size_t i = 0; names[i]; i++) {
+        json_push(arena, list, json_string(arena, str_of(names[i])));
+        pattern = arena_printf(arena, STR_FMT "%s%s", STR_ARG(pattern), i ? "|" : "", names[i]);
+    }
+    pattern = arena_printf(arena, "^(" STR_FMT ")\\(.+\\)$|\\$\\{", STR_ARG(pattern));
+    json_put(arena, plain, STR("enum"), list);
+    json_put(arena, detailed, STR("pattern"), json_string(arena, pattern));
+    return schema_either(writer, plain, detailed);
+}
+
 struct json *predicate_schema_choice(struct schema_writer *writer, const struct type *type)
 {
-    (void)type;
-    return predicate_schema(writer, &type_predicate_choice);
+    struct json *names = schema_names(writer, type->extra);
+    struct json *list = schema_text(writer, "{\"type\": \"array\"}");
+    const struct type mapping = TYPE_TABLE(predicate_table(SUBJECT_CHOICE), struct predicate *);
+    json_put(schema_arena(writer), list, STR("items"), names);
+    return schema_either(writer, schema_either(writer, names, list), schema_of(writer, &mapping));
 }

@@ -1,6 +1,9 @@
 #include "schema/reference.h"
 
 #include "schema/catalogue.h"
+#include "schema/predicate.h"
+
+#include <string.h>
 
 /** One page while it is written. */
 struct reference {
@@ -44,14 +47,46 @@ static void choices_write(const struct choice *choices, struct buf *into)
     }
 }
 
+static void names_write(const char *const *names, struct buf *into)
+{
+    for (size_t i = 0; names[i]; i++)
+        buf_printf(into, "%s`%s`", i == 0 ? "" : ", ", names[i]);
+    buf_append_string(into, ", or a predicate");
+}
+
+/** The table that is behind a type that reads on its own; NULL if there is none. */
+static const struct table *type_table(const struct type *type)
+{
+    while (!type->table && type->of && type->read != type_list_read && type->read != type_map_read)
+        type = type->of;
+    return type->table;
+}
+
+/** Writes the words of a type and a link to its table; a plain mapping is the link alone. */
+static void section_write(struct reference *reference, const struct type *type,
+                          const struct table *table)
+{
+    struct buf *into = reference->into;
+    struct str name = catalogue_add_table(&reference->sections, table);
+    if (!type->name || strcmp(type->name, "a mapping") == 0) {
+        link_write(into, name);
+        return;
+    }
+    cell_write(noun(type->name), into);
+    buf_append_string(into, ": ");
+    link_write(into, name);
+}
+
 /** Writes what kind of value a type is, and adds the tables in it to the page. */
 static void kind_write(struct reference *reference, const struct type *type)
 {
     struct buf *into = reference->into;
     if (type->table) {
-        link_write(into, catalogue_add_table(&reference->sections, type->table));
-    } else if (type->read == type_choice_read) {
+        section_write(reference, type, type->table);
+    } else if (type->schema == type_choice_schema) {
         choices_write(type->extra, into);
+    } else if (type->read == predicate_read_choice) {
+        names_write(type->extra, into);
     } else if (type->read == type_name_read) {
         buf_append_string(into, "name of: ");
         cell_write(name_kind_text(*(const enum name_kind *)type->extra), into);
@@ -62,16 +97,10 @@ static void kind_write(struct reference *reference, const struct type *type)
         bool list = type->read == type_list_read;
         buf_append_string(into, list ? "list: " : type->extra ? "names to: " : "mapping to: ");
         kind_write(reference, type->of);
+    } else if (type->name && type_table(type)) {
+        section_write(reference, type, type_table(type));
     } else if (type->name) {
-        const struct type *inner = type->of;
         cell_write(noun(type->name), into);
-        /* a type of its own kind around a table: the table has its section all the same */
-        while (inner && !inner->table)
-            inner = inner->of;
-        if (inner) {
-            buf_append_string(into, ": ");
-            link_write(into, catalogue_add_table(&reference->sections, inner->table));
-        }
     } else if (type->of) {
         kind_write(reference, type->of);
     } else {
@@ -82,9 +111,9 @@ static void kind_write(struct reference *reference, const struct type *type)
 /** The choices of a type, through its pointers and lists; NULL if it has none with a doc. */
 static const struct choice *type_choices(const struct type *type)
 {
-    while (type->of && type->read != type_choice_read)
+    while (type->of && type->schema != type_choice_schema)
         type = type->of;
-    const struct choice *choices = type->read == type_choice_read ? type->extra : NULL;
+    const struct choice *choices = type->schema == type_choice_schema ? type->extra : NULL;
     return choices && choices->doc ? choices : NULL;
 }
 
@@ -173,7 +202,7 @@ static void family_write(struct reference *reference, const struct family *famil
     family_visit(family, member_write, reference);
 }
 
-void reference_write_all(const struct type *root, const struct type *const *more, struct buf *into)
+void reference_write(const struct type *root, struct buf *into)
 {
     struct arena *arena = arena_new();
     struct reference reference = {.into = into};
@@ -182,8 +211,6 @@ void reference_write_all(const struct type *root, const struct type *const *more
         root = root->of;
     if (root->table)
         (void)catalogue_add_table(&reference.sections, root->table);
-    for (size_t i = 0; more && more[i]; i++)
-        (void)catalogue_add_table(&reference.sections, more[i]->table);
     for (size_t i = 0; i < reference.sections.count; i++) {
         const struct catalogue_entry entry = reference.sections.entries[i];
         buf_printf(into, "%s## " STR_FMT "\n\n", i ? "\n" : "", STR_ARG(entry.name));
@@ -193,9 +220,4 @@ void reference_write_all(const struct type *root, const struct type *const *more
             family_write(&reference, entry.family);
     }
     arena_free(arena);
-}
-
-void reference_write(const struct type *root, struct buf *into)
-{
-    reference_write_all(root, NULL, into);
 }

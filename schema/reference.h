@@ -12,7 +12,4 @@
  */
 void reference_write(const struct type *root, struct buf *into);
 
-/** The same with further tables that no row leads to; `more` ends with NULL. */
-void reference_write_all(const struct type *root, const struct type *const *more, struct buf *into);
-
 #endif

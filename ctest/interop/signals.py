@@ -16,6 +16,7 @@ clients:
     run: {{shell: "setsid sleep {mark} & sleep {mark} & touch {ready}; wait"}}
   other:
     steps: [{{http: "GET ${{api}}/"}}, {{sleep: 50s}}, {{http: "GET ${{api}}/"}}]
+finally: [{{run: [touch, {ready}.finally]}}]
 """
 
 
@@ -61,6 +62,8 @@ for name, number, status in (("SIGINT", signal.SIGINT, 130), ("SIGTERM", signal.
             sys.exit(f"{name}: exit status {process.returncode}\n{out}")
         until(lambda: not running(mark), f"{name}: the end of all that was started")
         if number != signal.SIGKILL:
+            if not os.path.exists(os.path.join(folder, "ready.finally")):
+                sys.exit(f"{name}: finally did not run")
             for report in ("j.xml", "t.tap"):
                 with open(os.path.join(folder, report), encoding="utf-8") as file:
                     if "long" not in file.read():

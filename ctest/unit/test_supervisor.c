@@ -837,9 +837,9 @@ START_TEST(test_signals_the_group)
     struct heard heard = {.stop_at = "ready"};
     bench_open(&bench);
     heard_start_shell(&heard, &bench,
-                      "exec 2>/dev/null; sh -c 'trap \"exit 7\" USR1; echo ready; while :; do "
-                      "sleep 0.01; done' & "
-                      "child=$!; trap : USR1; wait $child; wait $child; echo $?");
+                      "exec 2>/dev/null; trap : USR1; "
+                      "sh -c 'trap \"exit 7\" USR1; echo ready; while :; do sleep 0.01; done' & "
+                      "child=$!; wait $child; wait $child; echo $?");
     loop_run(bench.loop);
     ck_assert_int_eq(process_signal(heard.process, SIGUSR1), 0);
     loop_run(bench.loop);

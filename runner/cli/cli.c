@@ -7,6 +7,7 @@
 #include "runner/client/http.h"
 #include "runner/client/run.h"
 #include "runner/client/supervisor.h"
+#include "runner/spec/names.h"
 #include "runner/suite/discover.h"
 #include "schema/jsonschema.h"
 #include "schema/reference.h"
@@ -42,23 +43,35 @@ struct cli {
     size_t secret_capacity;
 };
 
-static void print(int fd, struct str text)
+static int print(int fd, struct str text)
 {
     while (text.size) {
         ssize_t written = write(fd, text.data, text.size);
         if (written < 0 && errno == EINTR)
             continue;
         if (written <= 0)
-            return;
+            return written < 0 ? -errno : -EIO;
         text = str_from(text, (size_t)written);
     }
+    return 0;
 }
 
-static void print_buf(int fd, struct buf *text)
+static int print_buf(int fd, struct buf *text)
 {
     report_mask(text);
-    print(fd, buf_str(text));
+    int error = print(fd, buf_str(text));
     buf_clear(text);
+    return error;
+}
+
+/** What a command has to say goes to standard output; returns the exit status. */
+static int print_answer(struct buf *text)
+{
+    int error = print_buf(STDOUT_FILENO, text);
+    if (!error)
+        return EXIT_OK;
+    fprintf(stderr, "error: standard output could not be written: %s\n", strerror(-error));
+    return EXIT_HARNESS;
 }
 
 static int cli_wrong(struct cli *cli)
@@ -68,7 +81,7 @@ static int cli_wrong(struct cli *cli)
     diagnostics_print(&cli->diagnostics, &text);
     if (cli->diagnostics.count > 1)
         buf_printf(&text, "%zu errors; nothing was run\n", cli->diagnostics.count);
-    print_buf(STDERR_FILENO, &text);
+    (void)!print_buf(STDERR_FILENO, &text);
     return EXIT_WRONG;
 }
 
@@ -89,6 +102,12 @@ static void add_value(struct cli *cli, struct map_entry **entries, size_t *count
                         STR_ARG(name));
         diagnostics_help(&cli->diagnostics,
                          "a name has small letters, digits and '-', and begins with a letter");
+        return;
+    }
+    if (names_is_built_in(name)) {
+        diagnostics_add(&cli->diagnostics, place,
+                        "'" STR_FMT "' is a built-in name; no variable can be called so",
+                        STR_ARG(name));
         return;
     }
     arena_grow(cli->arena, entries, *count, capacity, sizeof **entries);
@@ -126,7 +145,7 @@ static void take_vars_file(struct cli *cli, const char *path)
                         strerror(errno));
         return;
     }
-    buf_init(&text, TREE_FILE_SIZE);
+    buf_init(&text, TREE_FILE_SIZE + 4096);
     for (;;) {
         char *into = buf_reserve(&text, 4096);
         size_t got = into ? fread(into, 1, 4096, file) : 0;
@@ -134,11 +153,17 @@ static void take_vars_file(struct cli *cli, const char *path)
         if (got == 0)
             break;
     }
+    bool failed = ferror(file) != 0;
+    if (failed)
+        diagnostics_add(&cli->diagnostics, (struct place){0}, "--vars %s: %s", path,
+                        strerror(errno));
     fclose(file);
     struct source *source = make_source(cli, path, arena_copy(cli->arena, buf_str(&text)));
     struct documents documents = {0};
+    bool empty = str_trim(buf_str(&text)).size == 0;
     buf_clear(&text);
-    if (tree_read_yaml(cli->arena, source, &documents, &cli->diagnostics) != 0)
+    if (failed ||
+        (!empty && tree_read_yaml(cli->arena, source, &documents, &cli->diagnostics) != 0))
         return;
     if (documents.count != 1 || documents.items[0]->kind != NODE_MAP) {
         diagnostics_add(&cli->diagnostics, (struct place){.source = source},
@@ -219,7 +244,7 @@ static struct selected *select_scenarios(struct cli *cli, size_t *count)
 
 static int nothing_selected(void)
 {
-    print(STDERR_FILENO, STR("error: no scenario was selected\n"));
+    (void)!print(STDERR_FILENO, STR("error: no scenario was selected\n"));
     return EXIT_NOTHING;
 }
 
@@ -238,10 +263,9 @@ static int command_check(struct cli *cli)
     buf_printf(&text, "%zu %s, %zu %s: no errors\n", cli->discovered.count,
                cli->discovered.count == 1 ? "file" : "files", scenarios,
                scenarios == 1 ? "scenario" : "scenarios");
-    if (cli->options.verbosity != VERBOSE_QUIET)
-        print(STDOUT_FILENO, buf_str(&text));
-    buf_clear(&text);
-    return EXIT_OK;
+    if (cli->options.verbosity == VERBOSE_QUIET)
+        buf_reset(&text);
+    return print_answer(&text);
 }
 
 static void list_one(const struct scenario_spec *spec, struct buf *text)
@@ -276,9 +300,9 @@ static int command_list(struct cli *cli)
         if (selected[i].repetition <= 1)
             list_one(selected[i].spec, &text);
     }
-    print_buf(STDOUT_FILENO, &text);
     memory_free(selected);
-    return count ? EXIT_OK : nothing_selected();
+    status = print_answer(&text);
+    return count ? status : nothing_selected();
 }
 
 enum { MOST_REPORTERS = 5 };
@@ -286,6 +310,29 @@ enum { MOST_REPORTERS = 5 };
 static bool goes_to_stdout(const char *path)
 {
     return path && strcmp(path, "-") == 0;
+}
+
+/** The options that a scenario has to be run with again, for the command that does so. */
+static const char *const *rerun_arguments(struct cli *cli)
+{
+    const struct options *options = &cli->options;
+    const struct {
+        const char *option;
+        const struct texts *values;
+    } kept[] = {
+        {"--set", &options->sets}, {"--vars", &options->vars}, {"--secret", &options->secrets}};
+    size_t count = 0;
+    for (size_t i = 0; i < COUNT_OF(kept); i++)
+        count += 2 * kept[i].values->count;
+    const char **words = arena_alloc_array(cli->arena, count + 1, sizeof *words);
+    count = 0;
+    for (size_t i = 0; i < COUNT_OF(kept); i++) {
+        for (size_t j = 0; j < kept[i].values->count; j++) {
+            words[count++] = kept[i].option;
+            words[count++] = kept[i].values->items[j];
+        }
+    }
+    return words;
 }
 
 /** Makes the reporters that were asked for; the console gives way when a report takes standard
@@ -301,7 +348,8 @@ static size_t make_reporters(struct cli *cli, struct console_options *console,
     const char *term = getenv("TERM");
     *console = (struct console_options){.fd = taken ? STDERR_FILENO : STDOUT_FILENO,
                                         .verbosity = options->verbosity,
-                                        .program = options->program};
+                                        .program = options->program,
+                                        .arguments = rerun_arguments(cli)};
     console->terminal = isatty(console->fd) && term && strcmp(term, "dumb") != 0;
     console->color =
         options->color == COLOR_ALWAYS ||
@@ -318,17 +366,21 @@ static size_t make_reporters(struct cli *cli, struct console_options *console,
     return count;
 }
 
-static int check_stdout_reports(struct cli *cli)
+static int check_report_paths(struct cli *cli)
 {
     const struct options *options = &cli->options;
-    int count = goes_to_stdout(options->tap) + goes_to_stdout(options->tap14) +
-                goes_to_stdout(options->json) + goes_to_stdout(options->junit);
-    if (count <= 1)
-        return EXIT_OK;
-    diagnostics_add(&cli->diagnostics, (struct place){0},
-                    "only one report can go to standard output");
-    diagnostics_help(&cli->diagnostics, "give the others a file: --tap=FILE");
-    return cli_wrong(cli);
+    const char *const paths[] = {options->tap, options->tap14, options->junit, options->json};
+    for (size_t i = 0; i < COUNT_OF(paths); i++) {
+        for (size_t j = i + 1; j < COUNT_OF(paths); j++) {
+            if (!paths[i] || !paths[j] || strcmp(paths[i], paths[j]) != 0)
+                continue;
+            diagnostics_add(&cli->diagnostics, (struct place){0}, "only one report can go to %s",
+                            goes_to_stdout(paths[i]) ? "standard output" : paths[i]);
+            diagnostics_help(&cli->diagnostics, "give each a file of its own: --tap=FILE");
+            return cli_wrong(cli);
+        }
+    }
+    return EXIT_OK;
 }
 
 static int finish_reporters(struct reporter **reporters, size_t count,
@@ -348,7 +400,7 @@ static int finish_reporters(struct reporter **reporters, size_t count,
                        reporter->path && strcmp(reporter->path, "-") != 0 ? reporter->path
                                                                           : "standard output",
                        strerror(-error));
-            print_buf(STDERR_FILENO, &text);
+            (void)!print_buf(STDERR_FILENO, &text);
             status = EXIT_HARNESS;
         }
     }
@@ -411,7 +463,7 @@ static int command_run(struct cli *cli)
 {
     struct supervisor *supervisor = NULL;
     size_t count = 0;
-    int status = check_stdout_reports(cli);
+    int status = check_report_paths(cli);
     if (status == EXIT_OK)
         status = read_specs(cli);
     if (status)
@@ -441,9 +493,7 @@ static int command_print(void (*write)(const struct type *root, struct buf *into
     struct buf text;
     buf_init(&text, BUF_OWN);
     write(&scenario_type, &text);
-    print(STDOUT_FILENO, buf_str(&text));
-    buf_clear(&text);
-    return EXIT_OK;
+    return print_answer(&text);
 }
 
 static void write_schema(const struct type *root, struct buf *into)
@@ -467,12 +517,12 @@ static int cli_command(struct cli *cli)
     if (cli->options.help) {
         buf_init(&text, BUF_OWN);
         options_help(&text);
-        print_buf(STDOUT_FILENO, &text);
-        return EXIT_OK;
+        return print_answer(&text);
     }
     if (cli->options.version) {
-        print(STDOUT_FILENO, STR("goto-run " GOTO_VERSION "\n"));
-        return EXIT_OK;
+        buf_init(&text, BUF_OWN);
+        buf_append_string(&text, "goto-run " GOTO_VERSION "\n");
+        return print_answer(&text);
     }
     take_variables(cli);
     if (cli->diagnostics.count)

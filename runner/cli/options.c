@@ -4,6 +4,7 @@
 #include "base/units.h"
 
 #include <string.h>
+#include <unistd.h>
 
 /** Whether an option takes a value. */
 enum option_value { VALUE_NONE, VALUE_REQUIRED, VALUE_OPTIONAL };
@@ -41,7 +42,7 @@ static bool take_jobs(struct options *options, const char *value)
 static bool take_name(struct options *options, const char *value)
 {
     texts_add(&options->names, value);
-    return true;
+    return *value != '\0';
 }
 
 static bool take_tag(struct options *options, const char *value)
@@ -90,28 +91,36 @@ static bool take_timeout(struct options *options, const char *value)
     return units_read_time(str_of(value), false, &options->timeout_ns) && options->timeout_ns > 0;
 }
 
+/** A report's file: "-" for all names of standard output, so that the console gives way there. */
+static bool take_report(const char *value, const char **into)
+{
+    static const char *const names[] = {"/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"};
+    *into = value ? value : "-";
+    for (size_t i = 0; i < COUNT_OF(names); i++) {
+        if (strcmp(*into, names[i]) == 0)
+            *into = "-";
+    }
+    return **into != '\0';
+}
+
 static bool take_tap(struct options *options, const char *value)
 {
-    options->tap = value ? value : "-";
-    return true;
+    return take_report(value, &options->tap);
 }
 
 static bool take_tap14(struct options *options, const char *value)
 {
-    options->tap14 = value ? value : "-";
-    return true;
+    return take_report(value, &options->tap14);
 }
 
 static bool take_junit(struct options *options, const char *value)
 {
-    options->junit = value;
-    return *value != '\0';
+    return take_report(value, &options->junit);
 }
 
 static bool take_json(struct options *options, const char *value)
 {
-    options->json = value ? value : "-";
-    return true;
+    return take_report(value, &options->json);
 }
 
 static bool take_keep_tmp(struct options *options, const char *value)
@@ -203,21 +212,23 @@ static const struct option_row option_rows[] = {
     {"version", 0, VALUE_NONE, NULL, take_version, "the version"},
 };
 
-/** Options that the language names and this version does not have. */
+/** Options and commands that the language names and this version does not have. */
 static const char *const later_options[] = {"shard", "watch", "html"};
+static const char *const later_commands[] = {"serve"};
 
-static const struct {
+static const struct command_row {
     const char *name;
     enum command command;
     const char *shown;
+    size_t paths; /**< that it takes at most */
     const char *doc;
 } command_rows[] = {
-    {"run", COMMAND_RUN, "[run] PATH…", "run files, folders, FILE:LINE"},
-    {"check", COMMAND_CHECK, "check PATH…", "read and judge the specs, run nothing"},
-    {"list", COMMAND_LIST, "list PATH…", "scenarios, tags, checks"},
-    {"schema", COMMAND_SCHEMA, "schema", "print the JSON Schema"},
-    {"reference", COMMAND_REFERENCE, "reference", "print the reference of all keys (Markdown)"},
-    {"init", COMMAND_INIT, "init [DIR]", "write a first spec that passes offline"},
+    {"run", COMMAND_RUN, "[run] PATH…", SIZE_MAX, "run files, folders, FILE:LINE"},
+    {"check", COMMAND_CHECK, "check PATH…", SIZE_MAX, "read and judge the specs, run nothing"},
+    {"list", COMMAND_LIST, "list PATH…", SIZE_MAX, "scenarios, tags, checks"},
+    {"schema", COMMAND_SCHEMA, "schema", 0, "print the JSON Schema"},
+    {"reference", COMMAND_REFERENCE, "reference", 0, "print the reference of all keys (Markdown)"},
+    {"init", COMMAND_INIT, "init [DIR]", 1, "write a first spec that passes offline"},
 };
 
 void options_help(struct buf *into)
@@ -226,7 +237,9 @@ void options_help(struct buf *into)
         into, "goto-run: tests how clients, services and gateways behave when the other side "
               "misbehaves\n\nusage:\n");
     for (size_t i = 0; i < COUNT_OF(command_rows); i++)
-        buf_printf(into, "  goto-run %-14s %s\n", command_rows[i].shown, command_rows[i].doc);
+        buf_printf(into, "  goto-run %s%*s %s\n", command_rows[i].shown,
+                   14 - (int)str_characters(str_of(command_rows[i].shown)), "",
+                   command_rows[i].doc);
     buf_append_string(into, "\noptions:\n");
     for (size_t i = 0; i < COUNT_OF(option_rows); i++) {
         const struct option_row *row = &option_rows[i];
@@ -348,11 +361,32 @@ static void parse_letters(struct parsing *parsing, const char *text)
     }
 }
 
+static const struct command_row *find_command(const char *name)
+{
+    for (size_t i = 0; i < COUNT_OF(command_rows); i++) {
+        if (strcmp(name, command_rows[i].name) == 0)
+            return &command_rows[i];
+    }
+    return NULL;
+}
+
+/** A command of the language that this version does not have, unless a file is called so. */
+static void check_later(const struct options *options, const struct command_row *command,
+                        struct diagnostics *diagnostics)
+{
+    const char *first = options->paths.count ? options->paths.items[0] : "";
+    for (size_t i = 0; !command && i < COUNT_OF(later_commands); i++) {
+        if (strcmp(first, later_commands[i]) == 0 && access(first, F_OK) != 0)
+            diagnostics_add(diagnostics, (struct place){0},
+                            "'goto-run %s' is planned but not part of this version", first);
+    }
+}
+
 void options_parse(struct options *options, int argc, char **argv, struct diagnostics *diagnostics)
 {
     struct parsing parsing = {
         .options = options, .argv = argv, .argc = argc, .diagnostics = diagnostics};
-    bool command = false;
+    const struct command_row *command = NULL;
     bool only_paths = false;
     *options = (struct options){.program = argc ? argv[0] : "goto-run"};
     for (parsing.at = 1; parsing.at < argc; parsing.at++) {
@@ -369,18 +403,20 @@ void options_parse(struct options *options, int argc, char **argv, struct diagno
             parse_letters(&parsing, text + 1);
             continue;
         }
-        bool found = false;
-        for (size_t i = 0;
-             !command && !only_paths && options->paths.count == 0 && i < COUNT_OF(command_rows);
-             i++) {
-            if (strcmp(text, command_rows[i].name) == 0) {
-                options->command = command_rows[i].command;
-                found = command = true;
-            }
-        }
-        if (!found)
+        const struct command_row *row =
+            command || only_paths || options->paths.count ? NULL : find_command(text);
+        if (!row) {
             texts_add(&options->paths, text);
+            continue;
+        }
+        command = row;
+        options->command = row->command;
     }
+    if (command && options->paths.count > command->paths)
+        diagnostics_add(diagnostics, (struct place){0}, "'%s' is too much: goto-run %s",
+                        options->paths.items[command->paths], command->shown);
+    else
+        check_later(options, command, diagnostics);
     if (options->list)
         options->command = COMMAND_LIST;
 }

@@ -186,6 +186,10 @@ static void print_commands(const struct result *result, const struct check *chec
         buf_append_byte(into, '\n');
     }
     report_rerun(result, options->program, &rerun);
+    for (const char *const *word = options->arguments; word && *word; word++) {
+        buf_append_byte(&rerun, ' ');
+        report_shell(str_of(*word), &rerun);
+    }
     buf_append_string(into, "    rerun:   ");
     report_clean(buf_str(&rerun), false, into);
     buf_append_byte(into, '\n');

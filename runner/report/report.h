@@ -69,7 +69,8 @@ struct console_options {
     bool terminal; /**< live lines are possible */
     bool color;
     enum verbosity verbosity;
-    const char *program; /**< argv[0], for the command that reruns a scenario */
+    const char *program;          /**< argv[0], for the command that reruns a scenario */
+    const char *const *arguments; /**< further words of that command, ended by NULL; or NULL */
 };
 
 struct reporter *console_new(const struct console_options *options);

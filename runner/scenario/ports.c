@@ -265,11 +265,10 @@ static int port_failed(struct scenario *scenario, struct place place, struct str
 {
     struct check *check = scenario_fail(
         scenario, place, arena_printf(scenario->arena, STR_FMT " got its port", STR_ARG(name)),
-        "%s", error == -EADDRINUSE ? "the port is taken by another program" : strerror(-error));
+        "%s", error == -EADDRINUSE ? "the port is taken already" : strerror(-error));
     struct failure *failure = &check->failures.items[check->failures.count - 1];
-    failure->note =
-        arena_printf(scenario->arena, "address " STR_FMT ":%u; `port: auto` takes a free one",
-                     STR_ARG(host), number);
+    failure->note = arena_printf(scenario->arena, "address " STR_FMT ":%u%s", STR_ARG(host), number,
+                                 error == -EADDRINUSE ? "; `port: auto` takes a free one" : "");
     check->verdict = VERDICT_ERROR;
     scenario_harness_failed(scenario);
     return -1;

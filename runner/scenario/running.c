@@ -92,7 +92,7 @@ static bool host_list_has(struct str list, struct str host)
 static struct str environment_get(const struct environment *environment, struct str name)
 {
     size_t at = environment_find(environment, name);
-    if (at == environment->count)
+    if (!environment->items || at == environment->count)
         return (struct str){0};
     return str_from(str_of(environment->items[at]), name.size + 1);
 }

@@ -212,6 +212,25 @@ static void check_twice(const struct name_list *list, const char *what,
     }
 }
 
+void names_check_given(const struct names *names, const struct list *given,
+                       struct diagnostics *diagnostics)
+{
+    const struct name_list *const lists[] = {&names->ports, &names->captures};
+    const struct map_entry *entries = given->items;
+    for (size_t i = 0; i < given->count; i++) {
+        for (size_t j = 0; j < COUNT_OF(lists); j++) {
+            const struct name_entry *taken = names_find(lists[j], entries[i].name);
+            if (!taken)
+                continue;
+            diagnostics_add(diagnostics, taken->place,
+                            "the name '" STR_FMT "' is also a variable of the command line",
+                            STR_ARG(taken->name));
+            diagnostics_help(diagnostics,
+                             "ports, programs, variables and captures share one space of names");
+        }
+    }
+}
+
 void names_check(const struct names *names, struct diagnostics *diagnostics)
 {
     const struct name_list *before[] = {&names->ports, &names->variables};

@@ -38,6 +38,10 @@ struct names {
 struct names *names_collect(struct arena *arena, const struct node *document);
 /** Adds diagnostics for names that are taken twice or are built-in ones. */
 void names_check(const struct names *names, struct diagnostics *diagnostics);
+/** Adds the names of ports, programs and captures that --set, --vars or --secret (a list of struct
+ * map_entry) give a value, too: it would never be seen. */
+void names_check_given(const struct names *names, const struct list *given,
+                       struct diagnostics *diagnostics);
 /** The entry of a name, or NULL. */
 const struct name_entry *names_find(const struct name_list *list, struct str name);
 /** The list of a kind. */

@@ -269,6 +269,8 @@ static void read_document(struct building *building, const struct spec_options *
     size_t before = building->reader.diagnostics->count;
     scenario->names = names_collect(building->file->arena, scenario->node);
     names_check(scenario->names, building->reader.diagnostics);
+    names_check_given(scenario->names, &options->set, building->reader.diagnostics);
+    names_check_given(scenario->names, &options->secrets, building->reader.diagnostics);
     take_variables(building);
     spec_scope_init(&scope, scenario, options);
     building->reader.scope = &scope.scope;

@@ -1,5 +1,6 @@
 #include "runner/spec/spec.h"
 
+#include "runner/check/expect_http.h"
 #include "runner/client/run.h"
 
 #include <stdlib.h>
@@ -98,10 +99,27 @@ static enum read_result expect_read(struct reader *reader, const struct type *ty
     return type_node.read(reader, &type_node, node, into);
 }
 
+/** The keys of an `expect`, by the verb of its step: only its schema and the reference are made
+ * from it. */
+static const struct row expect_rows[] = {
+    {"http", &http_expect_type, 0, 0, NULL, "What must hold of the answer."},
+    {"run", &run_expect_type, 0, 0, NULL, "What must hold of the program and its output."},
+};
+static const struct table expect_table = {
+    TABLE_ROWS("expect of a step", expect_rows),
+    .doc = "What must hold after a step. Its keys depend on the verb of the step, which is not "
+           "written here again.",
+};
+static const struct type expect_table_type = TYPE_TABLE(&expect_table, const struct node *);
+
+/** The keys of any verb. */
 static struct json *expect_schema(struct schema_writer *writer, const struct type *type)
 {
+    struct json *schema = schema_of(writer, expect_rows[0].type);
     (void)type;
-    return schema_text(writer, "{\"type\": \"object\", \"minProperties\": 1}");
+    for (size_t i = 1; i < COUNT_OF(expect_rows); i++)
+        schema = schema_either(writer, schema, schema_of(writer, expect_rows[i].type));
+    return schema;
 }
 
 static const struct type expect_type = {
@@ -110,6 +128,7 @@ static const struct type expect_type = {
     .size = sizeof(const struct node *),
     .read = expect_read,
     .schema = expect_schema,
+    .of = &expect_table_type,
 };
 
 static const struct row step_rows[] = {

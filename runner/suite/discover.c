@@ -11,6 +11,15 @@
 
 enum { DEEPEST_FOLDER = 64 };
 
+/** How many lines a text has. */
+static size_t line_count(struct str text)
+{
+    size_t count = text.size && text.data[text.size - 1] != '\n';
+    for (size_t i = 0; i < text.size; i++)
+        count += text.data[i] == '\n';
+    return count;
+}
+
 static void discover_file(struct discovered *discovered, const char *path, size_t line,
                           const struct spec_options *options, struct diagnostics *diagnostics)
 {
@@ -18,7 +27,11 @@ static void discover_file(struct discovered *discovered, const char *path, size_
     memory_grow(&discovered->files, discovered->count, &discovered->capacity,
                 sizeof(struct spec_file *));
     memory_grow(&discovered->lines, discovered->count, &discovered->lines_capacity, sizeof(size_t));
-    discovered->files[discovered->count] = spec_read(path, options, diagnostics);
+    struct spec_file *file = spec_read(path, options, diagnostics);
+    if (line > line_count(file->source.text) && file->count)
+        diagnostics_add(diagnostics, (struct place){.source = &file->source},
+                        "the file has no line %zu", line);
+    discovered->files[discovered->count] = file;
     discovered->lines[discovered->count] = line;
     discovered->count++;
 }
