@@ -5,7 +5,6 @@
 #include "runner/cli/init.h"
 #include "runner/cli/options.h"
 #include "runner/client/http.h"
-#include "runner/client/run.h"
 #include "runner/client/supervisor.h"
 #include "runner/spec/names.h"
 #include "runner/suite/discover.h"
@@ -501,14 +500,12 @@ static void write_schema(const struct type *root, struct buf *into)
     schema_write(root, "A scenario of goto-run", into);
 }
 
-/** `expect` is read by the table of each verb: no row leads there. */
 static void write_reference(const struct type *root, struct buf *into)
 {
-    static const struct type *const more[] = {&http_expect_type, &run_expect_type, NULL};
     buf_append_string(into,
                       "# Reference\n\nEvery key of a spec, made from the program's own tables by "
                       "`goto-run reference`.\n\n");
-    reference_write_all(root, more, into);
+    reference_write(root, into);
 }
 
 static int cli_command(struct cli *cli)
