@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """goto-run interrupted and killed: reports are written, nothing that it started stays."""
+import json
 import os
 import signal
 import subprocess
@@ -69,3 +70,29 @@ for name, number, status in (("SIGINT", signal.SIGINT, 130), ("SIGTERM", signal.
                     if "long" not in file.read():
                         sys.exit(f"{name}: {report} does not name the scenario")
         print(name, "is well")
+
+# finally that does not end: a second signal cuts it short, the reports are written all the same
+with tempfile.TemporaryDirectory() as folder:
+    spec = os.path.join(folder, "hangs.yaml")
+    mark = f"3700.{os.getpid()}"
+    with open(spec, "w", encoding="utf-8") as file:
+        file.write(f"steps: [{{run: [sleep, '{mark}']}}]\nfinally: [{{run: {{shell: 'touch began; sleep {mark}'}}}}]\n")
+    process = subprocess.Popen([PROGRAM, f"--json={folder}/j.json", f"--tap14={folder}/t.tap", spec],
+                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    until(lambda: running(mark), "the step")
+    process.send_signal(signal.SIGINT)
+    until(lambda: os.path.exists(os.path.join(folder, "began")), "finally")
+    process.send_signal(signal.SIGINT)
+    out, _ = process.communicate(timeout=60)
+    if process.returncode != 130:
+        sys.exit(f"twice SIGINT: exit status {process.returncode}\n{out}")
+    until(lambda: not running(mark), "twice SIGINT: the end of all that was started")
+    with open(os.path.join(folder, "j.json"), encoding="utf-8") as file:
+        result = json.loads(file.read().strip().split("\n")[-1])
+    if result["verdict"] != "skipped" or not result["interrupted"]:
+        sys.exit(f"twice SIGINT: the result is {result}")
+    with open(os.path.join(folder, "t.tap"), encoding="utf-8") as file:
+        text = file.read()
+    if "ok 1 - " not in text or "# SKIP interrupted\nBail out! interrupted\n" not in text:
+        sys.exit(f"twice SIGINT: TAP is {text}")
+    print("twice SIGINT is well")

@@ -153,6 +153,16 @@ static void print_check(const struct console *console, const struct check *check
     buf_clear(&time);
 }
 
+/** Where the temporary folder is that --keep-tmp kept. */
+static void print_kept(const struct result *result, struct buf *into)
+{
+    if (result->tmp.size == 0)
+        return;
+    buf_append_string(into, "  kept: ");
+    report_clean(result->tmp, false, into);
+    buf_append_byte(into, '\n');
+}
+
 /** With -v: the scenario and each of its checks. */
 static void print_scenario(const struct console *console, const struct result *result,
                            struct buf *into)
@@ -170,11 +180,7 @@ static void print_scenario(const struct console *console, const struct result *r
     buf_append_byte(into, '\n');
     for (size_t i = 0; result->checks && i < result->checks->count; i++)
         print_check(console, result->checks->items[i], into);
-    if (result->tmp.size) {
-        buf_append_string(into, "  kept: ");
-        report_clean(result->tmp, false, into);
-        buf_append_byte(into, '\n');
-    }
+    print_kept(result, into);
 }
 
 static void print_pictures(const struct console *console, const struct result *result,
@@ -203,6 +209,11 @@ static void console_finished(struct reporter *reporter, const struct result *res
     line_erase(console, &text);
     if (console->options.verbosity == VERBOSE_MORE)
         print_scenario(console, result, &text);
+    else if (result->tmp.size && !checks_count(result->checks, VERDICT_FAIL) &&
+             !checks_count(result->checks, VERDICT_ERROR)) {
+        print_title(result, &text);
+        print_kept(result, &text);
+    }
     print_pictures(console, result, &text);
     line_show(console, &text);
     console_write(console, &text);

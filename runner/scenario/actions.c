@@ -366,8 +366,12 @@ static enum read_result set_read(struct reader *reader, const struct type *type,
 {
     struct set_action *action = into;
     (void)type;
-    if (node->kind != NODE_MAP || node->count == 0)
+    if (node->kind != NODE_MAP)
         return reader_expected(reader, node, "a mapping such as {name: value}");
+    if (node->count == 0) {
+        diagnostics_add(reader->diagnostics, node->place, "an empty 'set' sets nothing");
+        return READ_FAILED;
+    }
     return reader_read(reader, &values_type, node, &action->values);
 }
 
