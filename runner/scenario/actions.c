@@ -104,7 +104,6 @@ scenario_act(struct scenario *scenario, struct spec_scope *scope, const struct c
 {
     struct action_job *job = memory_alloc(sizeof *job);
     const struct action_type *type = chosen->member->extra;
-    struct diagnostics diagnostics;
     *job = (struct action_job){.scenario = scenario,
                                .arena = arena_new(),
                                .chosen = chosen,
@@ -123,20 +122,14 @@ scenario_act(struct scenario *scenario, struct spec_scope *scope, const struct c
     if (job->next)
         job->next->previous = job;
     scenario->jobs = job;
-    diagnostics_init(&diagnostics);
-    struct reader reader = {
-        .arena = job->arena, .diagnostics = &diagnostics, .scope = &scope->scope};
     void *value = arena_alloc(job->arena, chosen->member->type->size);
-    enum read_result read = reader_read(&reader, chosen->member->type, chosen->node, value);
-    if (read == READ_OK) {
+    struct read_fault fault;
+    if (scenario_read(scope, job->arena, chosen->member->type, chosen->node, value, &fault)) {
         type->run(&job->run, value);
-    } else if (diagnostics.first) {
-        job->run.why = arena_copy(job->arena, diagnostics.first->message);
-        job->place = diagnostics.first->place;
     } else {
-        job->run.why = STR("it holds a variable that has no value yet");
+        job->run.why = fault.why;
+        job->place = fault.place;
     }
-    diagnostics_clear(&diagnostics);
     if (undo)
         *undo = job->run.undo;
     job->returned = true;

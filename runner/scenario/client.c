@@ -341,22 +341,12 @@ static void step_prepare(struct step_run *run)
 static bool step_read(struct step_run *run)
 {
     struct client *client = run->client;
-    struct diagnostics diagnostics;
-    bool result = true;
-    diagnostics_init(&diagnostics);
-    struct reader reader = {
-        .arena = run->arena, .diagnostics = &diagnostics, .scope = &run->scope.scope};
-    enum read_result read =
-        reader_read(&reader, &step_type, client->spec->steps[run->index], &run->step);
-    if (read != READ_OK) {
-        result = false;
-        const struct diagnostic *first = diagnostics.first;
-        struct place place = first ? first->place : client->spec->steps[run->index]->place;
-        struct str why = first ? first->message : STR("a variable in it has no value yet");
-        failures_say(&run->attempt.failures, place, NULL, STR_FMT, STR_ARG(why));
-    }
-    diagnostics_clear(&diagnostics);
-    return result;
+    struct read_fault fault;
+    const struct node *node = client->spec->steps[run->index];
+    if (scenario_read(&run->scope, run->arena, &step_type, node, &run->step, &fault))
+        return true;
+    failures_say(&run->attempt.failures, fault.place, NULL, STR_FMT, STR_ARG(fault.why));
+    return false;
 }
 
 /** The `if` of a step with the values of this moment. What is wrong in it, reading the step tells.
@@ -364,14 +354,9 @@ static bool step_read(struct step_run *run)
 static struct list step_conditions(struct step_run *run)
 {
     struct list conditions = {0};
-    struct diagnostics diagnostics;
     const struct node *node = node_get(run->client->spec->steps[run->index], "if");
-    diagnostics_init(&diagnostics);
-    struct reader reader = {
-        .arena = run->arena, .diagnostics = &diagnostics, .scope = &run->scope.scope};
-    if (node && reader_read(&reader, &step_if_type, node, &conditions) != READ_OK)
+    if (node && !scenario_read(&run->scope, run->arena, &step_if_type, node, &conditions, NULL))
         conditions.count = 0;
-    diagnostics_clear(&diagnostics);
     return conditions;
 }
 
@@ -505,15 +490,10 @@ void client_take_background(struct attempt *attempt, struct running *running)
                                       .optional = step_is_optional(run)};
     if (background->expect) {
         /* the expectation is judged when the client has ended: its memory stays as long */
-        struct diagnostics diagnostics;
-        diagnostics_init(&diagnostics);
-        struct reader reader = {.arena = client->scenario->arena,
-                                .diagnostics = &diagnostics,
-                                .scope = &run->scope.scope};
         background->expect = arena_alloc(client->scenario->arena, sizeof *background->expect);
-        (void)!reader_read(&reader, &run_expect_type, static_step(run)->expect_node,
-                           background->expect);
-        diagnostics_clear(&diagnostics);
+        /* it was read without fault before the program was started */
+        (void)!scenario_read(&run->scope, client->scenario->arena, &run_expect_type,
+                             static_step(run)->expect_node, background->expect, NULL);
     }
     running->handler = (struct running_handler){NULL, background_ended};
     running->context = background;

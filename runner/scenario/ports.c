@@ -90,35 +90,48 @@ static bool node_mentions(const struct node *node, struct str name)
     return false;
 }
 
+bool scenario_read(const struct spec_scope *scope, struct arena *arena, const struct type *type,
+                   const struct node *node, void *into, struct read_fault *fault)
+{
+    struct diagnostics diagnostics;
+    diagnostics_init(&diagnostics);
+    struct reader reader = {.arena = arena, .diagnostics = &diagnostics, .scope = &scope->scope};
+    enum read_result result = reader_read(&reader, type, node, into);
+    if (result != READ_OK && fault) {
+        const struct diagnostic *first = diagnostics.first;
+        *fault = (struct read_fault){
+            .place = first ? first->place : node->place,
+            .why = first ? arena_copy(arena, first->message)
+                         : STR("a variable in it has no value yet"),
+        };
+    }
+    diagnostics_clear(&diagnostics);
+    return result == READ_OK;
+}
+
 /** The answers of an upstream are read again: what they say is resolved with the values of now. */
 static void upstream_refresh(struct scenario *scenario, struct scenario_port *port,
                              const struct node *node)
 {
     struct upstream_config *fresh = arena_alloc(scenario->arena, sizeof *fresh);
     struct spec_scope scope;
-    struct diagnostics diagnostics;
-    diagnostics_init(&diagnostics);
+    struct read_fault fault;
     scenario_scope(scenario, NULL, &scope);
-    struct reader reader = {
-        .arena = scenario->arena, .diagnostics = &diagnostics, .scope = &scope.scope};
-    if (reader_read(&reader, &upstream_type, node, fresh) == READ_OK) {
-        struct route_config *routes = port->config->routes.items;
-        const struct route_config *again = fresh->routes.items;
-        for (size_t i = 0; i < port->config->routes.count && i < fresh->routes.count; i++) {
-            routes[i].respond = again[i].respond;
-            routes[i].delay = again[i].delay;
-        }
-        port->config->delay = fresh->delay;
-        port->config->fallback.respond = fresh->fallback.respond;
-    } else {
+    if (!scenario_read(&scope, scenario->arena, &upstream_type, node, fresh, &fault)) {
         scenario_fail(
-            scenario, diagnostics.first ? diagnostics.first->place : node->place,
+            scenario, fault.place,
             arena_printf(scenario->arena, "what was set fits " STR_FMT, STR_ARG(port->name)),
-            STR_FMT,
-            STR_ARG(diagnostics.first ? diagnostics.first->message
-                                      : STR("a variable has no value")));
+            STR_FMT, STR_ARG(fault.why));
+        return;
     }
-    diagnostics_clear(&diagnostics);
+    struct route_config *routes = port->config->routes.items;
+    const struct route_config *again = fresh->routes.items;
+    for (size_t i = 0; i < port->config->routes.count && i < fresh->routes.count; i++) {
+        routes[i].respond = again[i].respond;
+        routes[i].delay = again[i].delay;
+    }
+    port->config->delay = fresh->delay;
+    port->config->fallback.respond = fresh->fallback.respond;
 }
 
 /** Answers that hold the variable are read again. */
@@ -303,26 +316,33 @@ static uint16_t draw_program_port(void)
     return (uint16_t)random_between(&random, 10000, 30000);
 }
 
-static int bind_program_port(struct scenario_port *port, uint16_t number)
+socklen_t scenario_sockaddr(struct str host, uint16_t number, struct sockaddr_storage *address)
 {
-    struct sockaddr_storage address = {0};
-    socklen_t size = 0;
-    char host[64];
-    snprintf(host, sizeof host, STR_FMT, STR_ARG(port->host));
-    struct sockaddr_in *four = (struct sockaddr_in *)&address;
-    struct sockaddr_in6 *six = (struct sockaddr_in6 *)&address;
-    if (inet_pton(AF_INET, str_is(port->host, "localhost") ? "127.0.0.1" : host, &four->sin_addr) ==
-        1) {
+    char text[64];
+    struct sockaddr_in *four = (struct sockaddr_in *)address;
+    struct sockaddr_in6 *six = (struct sockaddr_in6 *)address;
+    snprintf(text, sizeof text, STR_FMT,
+             STR_ARG(str_is(host, "localhost") ? STR("127.0.0.1") : host));
+    *address = (struct sockaddr_storage){0};
+    if (inet_pton(AF_INET, text, &four->sin_addr) == 1) {
         four->sin_family = AF_INET;
         four->sin_port = htons(number);
-        size = sizeof *four;
-    } else if (inet_pton(AF_INET6, host, &six->sin6_addr) == 1) {
+        return sizeof *four;
+    }
+    if (inet_pton(AF_INET6, text, &six->sin6_addr) == 1) {
         six->sin6_family = AF_INET6;
         six->sin6_port = htons(number);
-        size = sizeof *six;
-    } else {
-        return -EINVAL;
+        return sizeof *six;
     }
+    return 0;
+}
+
+static int bind_program_port(struct scenario_port *port, uint16_t number)
+{
+    struct sockaddr_storage address;
+    socklen_t size = scenario_sockaddr(port->host, number, &address);
+    if (size == 0)
+        return -EINVAL;
     int fd = socket(address.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return -errno;
@@ -366,35 +386,23 @@ void scenario_port_release(struct scenario_port *port)
 static int open_upstream(struct scenario *scenario, struct scenario_port *port,
                          const struct map_entry *entry)
 {
-    struct diagnostics diagnostics;
     struct spec_scope scope;
+    struct read_fault fault;
     struct upstream_config *config = arena_alloc(scenario->arena, sizeof *config);
-    int result = -1;
-    diagnostics_init(&diagnostics);
     scenario_scope(scenario, NULL, &scope);
-    struct reader reader = {
-        .arena = scenario->arena, .diagnostics = &diagnostics, .scope = &scope.scope};
-    enum read_result read = reader_read(&reader, &upstream_type, entry->node, config);
-    if (read != READ_OK) {
-        struct str why =
-            diagnostics.first ? diagnostics.first->message : STR("it holds an unknown variable");
+    if (!scenario_read(&scope, scenario->arena, &upstream_type, entry->node, config, &fault)) {
         scenario_fail(
-            scenario, diagnostics.first ? diagnostics.first->place : entry->node->place,
+            scenario, fault.place,
             arena_printf(scenario->arena, STR_FMT " could be opened", STR_ARG(entry->name)),
-            STR_FMT, STR_ARG(why));
-        goto out;
+            STR_FMT, STR_ARG(fault.why));
+        return -1;
     }
     port->config = config;
     port->upstream = upstream_new(port->port, config);
     int error = config->closed ? 0 : port_open(port->port);
-    if (error) {
-        port_failed(scenario, entry->place, entry->name, port->number, port->host, error);
-        goto out;
-    }
-    result = 0;
-out:
-    diagnostics_clear(&diagnostics);
-    return result;
+    if (error)
+        return port_failed(scenario, entry->place, entry->name, port->number, port->host, error);
+    return 0;
 }
 
 int scenario_open_ports(struct scenario *scenario)

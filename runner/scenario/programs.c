@@ -3,7 +3,6 @@
 #include "base/clock.h"
 #include "base/memory.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -43,25 +42,12 @@ static void program_stopped_told(struct program *program)
 
 static socklen_t program_address(const struct program *program, struct sockaddr_storage *address)
 {
-    char host[64];
-    struct sockaddr_in *four = (struct sockaddr_in *)address;
-    struct sockaddr_in6 *six = (struct sockaddr_in6 *)address;
-    struct str name = program->port->host;
-    if (str_is(name, "localhost") || str_is(name, "0.0.0.0"))
-        name = STR("127.0.0.1");
-    else if (str_is(name, "::"))
-        name = STR("::1");
-    snprintf(host, sizeof host, STR_FMT, STR_ARG(name));
-    *address = (struct sockaddr_storage){0};
-    if (inet_pton(AF_INET6, host, &six->sin6_addr) == 1) {
-        six->sin6_family = AF_INET6;
-        six->sin6_port = htons(program->port->number);
-        return sizeof *six;
-    }
-    inet_pton(AF_INET, host, &four->sin_addr);
-    four->sin_family = AF_INET;
-    four->sin_port = htons(program->port->number);
-    return sizeof *four;
+    struct str host = program->port->host;
+    if (str_is(host, "0.0.0.0"))
+        host = STR("127.0.0.1");
+    else if (str_is(host, "::"))
+        host = STR("::1");
+    return scenario_sockaddr(host, program->port->number, address);
 }
 
 static void program_ready(struct program *program)
@@ -259,18 +245,12 @@ static const struct program_spec *program_read_now(struct program *program, stru
     struct scenario *scenario = program->scenario;
     struct program_spec *spec = arena_alloc(scenario->arena, sizeof *spec);
     struct spec_scope scope;
-    struct diagnostics diagnostics;
-    diagnostics_init(&diagnostics);
+    struct read_fault fault;
     scenario_scope(scenario, NULL, &scope);
-    struct reader reader = {
-        .arena = scenario->arena, .diagnostics = &diagnostics, .scope = &scope.scope};
-    enum read_result result = reader_read(&reader, &program_type, program->spec->node, spec);
-    if (result != READ_OK)
-        *why =
-            arena_copy(scenario->arena, diagnostics.first ? diagnostics.first->message
-                                                          : STR("a variable in it has no value"));
-    diagnostics_clear(&diagnostics);
-    return result == READ_OK ? spec : NULL;
+    if (scenario_read(&scope, scenario->arena, &program_type, program->spec->node, spec, &fault))
+        return spec;
+    *why = fault.why;
+    return NULL;
 }
 
 void program_start(struct program *program, void (*when_ready)(void *context, struct str why),

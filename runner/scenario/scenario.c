@@ -308,24 +308,17 @@ static void judge_verify(struct scenario *scenario)
     struct spec_scope scope;
     for (size_t i = 0; i < scenario->spec->verify.count; i++) {
         struct check *check = scenario->verify_checks[i];
-        struct diagnostics diagnostics;
         struct verify_item item = {0};
+        struct read_fault fault;
         const struct node *node = node_get(scenario->spec->node, "verify")->items[i];
-        diagnostics_init(&diagnostics);
         scenario_scope(scenario, scenario->client_count ? &scenario->clients[0] : NULL, &scope);
-        struct reader reader = {
-            .arena = scenario->arena, .diagnostics = &diagnostics, .scope = &scope.scope};
         check->failures = (struct failures){.arena = scenario->arena};
         check->start_ns = journal_now(scenario->journal);
         check->ran = true;
-        if (reader_read(&reader, &verify_type, node, &item) == READ_OK)
+        if (scenario_read(&scope, scenario->arena, &verify_type, node, &item, &fault))
             verify_judge(&item, scenario, &check->failures);
         else
-            failures_say(&check->failures,
-                         diagnostics.first ? diagnostics.first->place : node->place, NULL, STR_FMT,
-                         STR_ARG(diagnostics.first ? diagnostics.first->message
-                                                   : STR("a variable in it has no value")));
-        diagnostics_clear(&diagnostics);
+            failures_say(&check->failures, fault.place, NULL, STR_FMT, STR_ARG(fault.why));
         check->end_ns = journal_now(scenario->journal);
         check->verdict = check->failures.count ? VERDICT_FAIL : VERDICT_PASS;
         if (check->failures.count && item.optional) {

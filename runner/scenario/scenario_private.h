@@ -25,6 +25,8 @@
 #include "server/action.h"
 #include "server/http/upstream.h"
 
+#include <sys/socket.h>
+
 /** A port of the run as variables see it: of an upstream or of a program. */
 struct scenario_port {
     struct str name;
@@ -195,6 +197,23 @@ struct str scenario_port_url(const struct scenario_port *port, struct arena *are
 struct str scenario_folder(const struct scenario *scenario);
 /** The scope of a client's steps: its captures, or all captures for `finally`. */
 void scenario_scope(struct scenario *scenario, struct client *client, struct spec_scope *scope);
+
+/** Why something of the spec could not be read during the run. */
+struct read_fault {
+    struct place place;
+    struct str why; /**< in the arena that was read into */
+};
+/**
+ * Reads a node with the variables of this moment into `into`, which holds the defaults.
+ *
+ * @return true, or false with *fault filled (it may be NULL)
+ */
+GOTO_MUST_USE bool scenario_read(const struct spec_scope *scope, struct arena *arena,
+                                 const struct type *type, const struct node *node, void *into,
+                                 struct read_fault *fault);
+/** An address for bind() or connect(); "localhost" is 127.0.0.1. 0 if the host is no address. */
+socklen_t scenario_sockaddr(struct str host, uint16_t number, struct sockaddr_storage *address);
+
 /** Sets a variable: for good (what was set before is forgotten), or so that scenario_unset() can
  * lift this change and no other by the number that is returned. */
 uint64_t scenario_set(struct scenario *scenario, struct str name, const struct json *value,
