@@ -128,10 +128,11 @@ static enum read_result read_text(struct reader *reader, const struct type *type
                                   const struct node *node, void *into)
 {
     struct str text = node_scalar_text(node);
-    if (!node_is_scalar(node) || (node->kind == NODE_NULL && text.size == 0)) {
+    if (!node_is_scalar(node) || node->kind == NODE_NULL) {
         reader_expected(reader, node, type->name);
         if (node->kind == NODE_NULL)
-            diagnostics_help(reader->diagnostics, "write \"\" for an empty text");
+            diagnostics_help(reader->diagnostics, text.size ? "write \"null\" for the text"
+                                                            : "write \"\" for an empty text");
         return READ_FAILED;
     }
     *(struct str *)into = text;

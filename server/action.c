@@ -169,11 +169,23 @@ static void close_preset(void *into)
     action->within_ns = INT64_C(5000000000);
 }
 
+static enum read_result close_check(struct reader *reader, const struct node *node, void *into)
+{
+    const struct close_action *action = into;
+    const struct node_pair *within = node_find(node, STR("within"));
+    if (!within || action->how == CLOSE_DRAIN)
+        return READ_OK;
+    diagnostics_add(reader->diagnostics, within->key->place,
+                    "'within' has an effect only with 'connections: drain'");
+    return READ_FAILED;
+}
+
 static const struct table close_table = {
     TABLE_ROWS("close", close_rows),
     .doc = "Closes a port: it refuses connections and stays reserved.",
     .shorthand = "port",
     .preset = close_preset,
+    .check = close_check,
 };
 static const struct type close_type = TYPE_TABLE(&close_table, struct close_action);
 

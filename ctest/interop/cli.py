@@ -113,6 +113,14 @@ run(0, "-v", "-t", "!a", "-t", "b", "specs", out=["1 scenario,", "second"])
 run(0, "--repeat", "3", good, out="6 scenarios, 6 checks: 6 passed")
 run(1, "--fail-fast", "-j", "1", red, good, out="3 scenarios, 4 checks: 0 passed, 1 failed, 3 skipped")
 
+run(0, "-v", good + ":8", "./" + good + ":9", "specs/../" + good + ":10", out=["1 scenario,", "second"])
+run(0, good, "./" + good, good + ":1", out="2 scenarios, 2 checks")
+run(0, "check", good, "./" + good, out="1 file, 2 scenarios")
+with open("absent.yaml", "w", encoding="utf-8") as file:
+    file.write("skip: {unless: {env: NO_SUCH_THING}}\nvars: {t: {env: NO_SUCH_THING}}\nsteps:\n"
+               "  - {run: ['${env.NO_SUCH_THING}', '${t}'], expect: {exit: '${t}'}}\n")
+run(0, "absent.yaml", out="1 skipped")
+
 # variables: --set is a YAML scalar and wins over --vars, which wins over vars
 with open("vars.yaml", "w", encoding="utf-8") as file:
     file.write("n: text\n")

@@ -60,9 +60,27 @@ static const struct row requests_rows[] = {
     {"order", &order_type, AT(order), 0, NULL,
      "Requests that match these came in this order; others may lie between."},
 };
+
+/** A list of nothing to compare with would always hold. */
+static enum read_result requests_check(struct reader *reader, const struct node *node, void *into)
+{
+    static const char *const lists[] = {"gaps", "order"};
+    (void)into;
+    for (size_t i = 0; i < COUNT_OF(lists); i++) {
+        const struct node *list = node->kind == NODE_MAP ? node_get(node, lists[i]) : NULL;
+        if (!list || list->kind != NODE_LIST || list->count)
+            continue;
+        diagnostics_add(reader->diagnostics, list->place, "an empty '%s' compares nothing",
+                        lists[i]);
+        return READ_FAILED;
+    }
+    return READ_OK;
+}
+
 static const struct table requests_table = {
     TABLE_ROWS("requests", requests_rows),
     .doc = "Requests that were read whole, matched by a route or not.",
+    .check = requests_check,
 };
 static const struct type requests_type = TYPE_TABLE(&requests_table, struct verify_keys);
 

@@ -23,6 +23,7 @@ struct step_run {
     enum { STEP_TRY, STEP_JUDGE } then;
     unsigned tries;
     uint64_t passes;
+    struct buf last;  /**< why the last try that was repeated had failed */
     int64_t first_ns; /**< monotonic: the step began */
     double pause_ns;
 };
@@ -89,6 +90,7 @@ static void step_run_free(struct step_run *run)
 {
     timer_stop(&run->next);
     timer_stop(&run->timeout);
+    buf_clear(&run->last);
     memory_free(run);
 }
 
@@ -141,6 +143,17 @@ static void check_excuse(struct check *check, struct arena *arena)
                                  STR_ARG(failure_line(&check->failures.items[0], arena)));
 }
 
+/** Of a step whose time ran out while it was tried again: that says nothing of why it was. */
+static void step_note_last(struct step_run *run)
+{
+    struct failure *failure = run->attempt.failures.items;
+    if (!run->expired || !run->last.size)
+        return;
+    failure->note = arena_printf(
+        run->arena, STR_FMT "%sthe last try that ended had failed: " STR_FMT,
+        STR_ARG(failure->note), failure->note.size ? "; " : "", STR_ARG(buf_str(&run->last)));
+}
+
 /** The verdict of a step; then the next one, or the end of the client. */
 static void step_end(struct step_run *run, enum verdict verdict, struct str reason)
 {
@@ -155,6 +168,8 @@ static void step_end(struct step_run *run, enum verdict verdict, struct str reas
     struct str outcome =
         run->attempt.outcome.size ? arena_copy(scenario->arena, run->attempt.outcome) : reason;
     timer_stop(&run->timeout);
+    if (failed)
+        step_note_last(run);
     if (check && !background) {
         check->ran = verdict != VERDICT_SKIP;
         check->verdict = verdict;
@@ -243,6 +258,8 @@ static void step_judge(struct step_run *run)
         take_captures(run);
     if (run->attempt.failures.count) {
         if (may_retry(run, &pause_ns)) {
+            buf_reset(&run->last);
+            buf_append(&run->last, failure_line(&run->attempt.failures.items[0], run->arena));
             step_drop_try(run, false);
             run->then = STEP_TRY;
             timer_start(&run->next, pause_ns);
@@ -256,6 +273,7 @@ static void step_judge(struct step_run *run)
         step_drop_try(run, false);
         run->tries = 0;
         run->pause_ns = 0;
+        buf_reset(&run->last);
         run->then = STEP_TRY;
         timer_start(&run->next, 0);
         return;
@@ -455,6 +473,7 @@ static void step_begin(struct client *client)
     run->client = client;
     run->index = client->at;
     run->first_ns = clock_now();
+    buf_init(&run->last, BUF_OWN);
     timer_init(&run->next, client->scenario->loop, step_next);
     timer_init(&run->timeout, client->scenario->loop, step_timed_out);
     client->run = run;
@@ -640,6 +659,9 @@ void client_describe(const struct client *client, struct buf *into)
     } else if (run->tries > 1) {
         buf_printf(into, " after %u tries", run->tries);
     }
+    if (run->last.size)
+        buf_printf(into, "; the last try that ended had failed: " STR_FMT,
+                   STR_ARG(buf_str(&run->last)));
 }
 
 struct http_sessions *client_http_sessions(struct client *client)

@@ -21,21 +21,46 @@ struct program *scenario_find_program(const struct scenario *scenario, struct st
     return NULL;
 }
 
-static void program_told(struct program *program, struct str why)
+/* Who waits for it */
+
+static bool program_is_awaited(const struct program *program, enum program_wish wish)
 {
-    void (*told)(void *context, struct str why) = program->when_ready;
-    program->when_ready = NULL;
-    timer_stop(&program->timer);
-    if (told)
-        told(program->context, why);
+    const struct program_waiter *waiter = program->waiters;
+    while (waiter && waiter->wish != wish)
+        waiter = waiter->next;
+    return waiter;
 }
 
-static void program_stopped_told(struct program *program)
+static void program_await(struct program *program, enum program_wish wish,
+                          void (*told)(void *context, struct str why), void *context)
 {
-    void (*told)(void *context, struct str why) = program->when_stopped;
-    program->when_stopped = NULL;
-    if (told)
-        told(program->stopped_context, (struct str){0});
+    struct program_waiter **end = &program->waiters;
+    struct program_waiter *waiter = arena_alloc(program->scenario->arena, sizeof *waiter);
+    *waiter = (struct program_waiter){.wish = wish, .told = told, .context = context};
+    while (*end)
+        end = &(*end)->next;
+    *end = waiter;
+}
+
+/** Tells all who have this wish; whoever comes meanwhile waits for the next time. */
+static void program_tell(struct program *program, enum program_wish wish, struct str why)
+{
+    struct program_waiter *waiters = program->waiters;
+    struct program_waiter *told = NULL;
+    struct program_waiter **end = &told;
+    struct program_waiter **kept = &program->waiters;
+    for (; waiters; waiters = waiters->next) {
+        struct program_waiter ***list = waiters->wish == wish ? &end : &kept;
+        **list = waiters;
+        *list = &waiters->next;
+    }
+    *end = NULL;
+    *kept = NULL;
+    while (told) {
+        struct program_waiter *waiter = told;
+        told = waiter->next;
+        waiter->told(waiter->context, why);
+    }
 }
 
 /* Looking whether it is ready */
@@ -53,7 +78,8 @@ static socklen_t program_address(const struct program *program, struct sockaddr_
 static void program_ready(struct program *program)
 {
     program->is_ready = true;
-    program_told(program, (struct str){0});
+    timer_stop(&program->timer);
+    program_tell(program, PROGRAM_READY, (struct str){0});
 }
 
 static void probe_close(struct program *program)
@@ -165,11 +191,12 @@ static void program_look(struct timer *timer)
         return;
     if (clock_now() >= program->deadline_ns) {
         probe_close(program);
-        program_told(program, arena_printf(program->scenario->arena,
-                                           "it was not ready within its time (looked for %s)",
-                                           program->ready.output      ? "a line of its output"
-                                           : program->ready.http.data ? "an HTTP answer"
-                                                                      : "its port"));
+        program_tell(program, PROGRAM_READY,
+                     arena_printf(program->scenario->arena,
+                                  "it was not ready within its time (looked for %s)",
+                                  program->ready.output      ? "a line of its output"
+                                  : program->ready.http.data ? "an HTTP answer"
+                                                             : "its port"));
         return;
     }
     timer_start(&program->timer, LOOK_NS);
@@ -206,19 +233,28 @@ static bool program_was_ended(const struct program *program)
            (running->end.signal && running->end.signal == program->signalled);
 }
 
+/** Whether it was asked to end. */
+static bool program_is_ending(const struct program *program)
+{
+    return program->running->stopping || program->stopped_by_action;
+}
+
+static void program_begin(struct program *program);
+
 static void program_ended(void *context, struct running *running)
 {
     struct program *program = context;
     (void)running;
     struct scenario *scenario = program->scenario;
     /* its last lines come with its end: it may have become ready before it ended */
-    if (program->when_ready && program->ready.output)
+    if (program_is_awaited(program, PROGRAM_READY) && program->ready.output)
         probe_output(program);
     bool was_ready = program->is_ready;
     program->is_ready = false;
+    timer_stop(&program->timer);
     probe_close(program);
-    if (program->when_ready) {
-        program_told(program, end_words(program));
+    if (program_is_awaited(program, PROGRAM_READY)) {
+        program_tell(program, PROGRAM_READY, end_words(program));
     } else if (!program_was_ended(program) && was_ready && !program->spec->optional &&
                scenario->phase < PHASE_STOPPING) {
         scenario_fail(
@@ -226,7 +262,9 @@ static void program_ended(void *context, struct running *running)
             arena_printf(scenario->arena, STR_FMT " stayed alive", STR_ARG(program->spec->name)),
             STR_FMT, STR_ARG(end_words(program)));
     }
-    program_stopped_told(program);
+    program_tell(program, PROGRAM_ENDED, (struct str){0});
+    if (program_is_awaited(program, PROGRAM_RESTARTED))
+        program_begin(program);
     scenario_look(scenario);
     scenario_program_changed(scenario);
 }
@@ -253,48 +291,75 @@ static const struct program_spec *program_read_now(struct program *program, stru
     return NULL;
 }
 
-void program_start(struct program *program, void (*when_ready)(void *context, struct str why),
-                   void *context)
+/** Looks from now on whether it is ready. */
+static void program_look_on(struct program *program)
+{
+    program->deadline_ns = clock_now() + program->ready.within_ns;
+    program->seen = journal_last(program->scenario->journal);
+}
+
+/** Starts it for all who wait for that, unless one of those who were told has done so. */
+static void program_begin(struct program *program)
 {
     static const struct running_handler handler = {program_started, program_ended};
     struct scenario *scenario = program->scenario;
     struct str why = {0};
-    if (program->running && !program->running->ended) {
-        when_ready(context, (struct str){0});
-        return;
+    for (struct program_waiter *waiter = program->waiters; waiter; waiter = waiter->next) {
+        if (waiter->wish == PROGRAM_RESTARTED)
+            waiter->wish = PROGRAM_READY;
     }
+    if (program->running && !program->running->ended)
+        return;
     const struct program_spec *spec = program_read_now(program, &why);
     if (!spec) {
-        when_ready(context, why);
+        program_tell(program, PROGRAM_READY, why);
         return;
     }
     program->ready = spec->ready
                          ? *spec->ready
                          : (struct program_ready){.port = true, .within_ns = INT64_C(5000000000)};
-    program->when_ready = when_ready;
-    program->context = context;
     program->is_ready = false;
     program->stopped_by_action = false;
     program->signalled = 0;
-    program->seen = journal_last(scenario->journal);
-    program->deadline_ns = clock_now() + program->ready.within_ns;
+    program_look_on(program);
     scenario_port_release(program->port);
     program->running =
         running_start(scenario, program->spec->name, spec->run, &handler, program, &why);
     if (!program->running)
-        program_told(program, why);
+        program_tell(program, PROGRAM_READY, why);
 }
 
-void program_stop(struct program *program, void (*stopped)(void *context, struct str why),
+void program_start(struct program *program, void (*told)(void *context, struct str why),
+                   void *context)
+{
+    bool lives = program->running && !program->running->ended;
+    if (lives && program_is_ending(program)) {
+        program_await(program, PROGRAM_RESTARTED, told, context);
+    } else if (lives && program->is_ready) {
+        told(context, (struct str){0});
+    } else {
+        bool looking = program_is_awaited(program, PROGRAM_READY);
+        program_await(program, PROGRAM_READY, told, context);
+        if (!lives) {
+            program_begin(program);
+        } else if (!looking) {
+            /* it was not ready in time before, and is given as much time again */
+            program_look_on(program);
+            timer_start(&program->timer, 0);
+        }
+    }
+}
+
+void program_stop(struct program *program, void (*told)(void *context, struct str why),
                   void *context)
 {
     program->stopped_by_action = true;
+    program_tell(program, PROGRAM_RESTARTED, STR("it was stopped before it was started anew"));
     if (!program->running || program->running->ended) {
-        stopped(context, (struct str){0});
+        told(context, (struct str){0});
         return;
     }
-    program->when_stopped = stopped;
-    program->stopped_context = context;
+    program_await(program, PROGRAM_ENDED, told, context);
     running_stop(program->running);
 }
 
@@ -302,6 +367,5 @@ void program_clear(struct program *program)
 {
     timer_stop(&program->timer);
     probe_close(program);
-    program->when_ready = NULL;
-    program->when_stopped = NULL;
+    program->waiters = NULL;
 }

@@ -279,6 +279,15 @@ void scenario_start(struct scenario *scenario)
     scenario_start_next_program(scenario);
 }
 
+static bool all_clients_ended(const struct scenario *scenario)
+{
+    for (size_t i = 0; i < scenario->client_count; i++) {
+        if (scenario->clients[i].state != CLIENT_ENDED)
+            return false;
+    }
+    return true;
+}
+
 void scenario_client_done(struct scenario *scenario, struct client *client)
 {
     if (client == scenario->finally) {
@@ -286,11 +295,16 @@ void scenario_client_done(struct scenario *scenario, struct client *client)
             scenario_end(scenario);
         return;
     }
-    for (size_t i = 0; i < scenario->client_count; i++) {
-        if (scenario->clients[i].state != CLIENT_ENDED)
-            return;
-    }
-    if (scenario->phase == PHASE_RUNNING)
+    if (scenario->phase != PHASE_RUNNING || !all_clients_ended(scenario))
+        return;
+    timeline_close(scenario);
+    scenario_firing_done(scenario);
+}
+
+/** An event that came before the clients ended is done whole. */
+void scenario_firing_done(struct scenario *scenario)
+{
+    if (scenario->phase == PHASE_RUNNING && scenario->timeline_closed && !timeline_acting(scenario))
         scenario_settle(scenario);
 }
 
@@ -387,6 +401,10 @@ static void describe_waiting(const struct scenario *scenario, struct buf *text)
                    STR_ARG(scenario->programs[scenario->programs_started].spec->name));
     if (scenario->phase == PHASE_FINALLY && scenario->finally)
         client_describe(scenario->finally, text);
+    const struct event *event = timeline_acting(scenario);
+    if (!text->size && event)
+        buf_printf(text, "the actions of the event " STR_FMT " were not done yet",
+                   STR_ARG(event->name));
 }
 
 static void cancel_clients(struct scenario *scenario, const char *reason)

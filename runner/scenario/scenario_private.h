@@ -93,6 +93,7 @@ struct event {
     bool waiting; /**< the condition has not held yet */
     bool pending; /**< its time has been set */
     uint64_t fired;
+    size_t acting;   /**< firings whose actions are not all done */
     int64_t next_ns; /**< undisturbed time of the next firing of `every`, journal time */
     struct undoing *undoings;
 };
@@ -104,6 +105,15 @@ struct undoing {
     struct timer timer;
     struct undo *undo;
     bool done;
+};
+
+/** Who waits for a program: until it is ready, until it has ended, or until it has ended and was
+ * started anew. */
+struct program_waiter {
+    struct program_waiter *next;
+    enum program_wish { PROGRAM_READY, PROGRAM_ENDED, PROGRAM_RESTARTED } wish;
+    void (*told)(void *context, struct str why);
+    void *context;
 };
 
 /** A program in the middle. */
@@ -123,10 +133,7 @@ struct program {
     bool stopped_by_action;
     int signalled; /**< the last signal that an action sent it; 0 = none */
     int64_t deadline_ns;
-    void (*when_ready)(void *context, struct str why);
-    void *context;
-    void (*when_stopped)(void *context, struct str why);
-    void *stopped_context;
+    struct program_waiter *waiters; /**< in the order they came */
 };
 
 enum phase {
@@ -163,6 +170,8 @@ struct scenario {
     struct client *finally;
     struct event *events;
     size_t event_count;
+    bool timeline_closed;  /**< all clients have ended: no event fires any more */
+    bool timeline_stopped; /**< no action of an event begins any more */
     struct running *running;
     struct http_client *http;
     struct checks checks;
@@ -240,6 +249,11 @@ void background_ended(void *context, struct running *running);
 /* timeline.c */
 void timeline_init(struct scenario *scenario);
 void timeline_start(struct scenario *scenario);
+/** No event fires any more; what has fired goes on. */
+void timeline_close(struct scenario *scenario);
+/** The first event whose actions are not all done, or NULL. */
+const struct event *timeline_acting(const struct scenario *scenario);
+/** Nothing is done any more, and what was changed for a time is put back. */
 void timeline_stop(struct scenario *scenario);
 /** Looks at all conditions of events and waits; called after each entry. */
 void scenario_look(struct scenario *scenario);
@@ -270,11 +284,15 @@ void scenario_free_jobs(struct scenario *scenario);
 /* programs.c */
 void program_init(struct program *program, struct scenario *scenario,
                   const struct program_spec *spec);
-/** Starts it and calls when_ready(context, why) once it is ready (why empty) or failed. */
-void program_start(struct program *program, void (*when_ready)(void *context, struct str why),
+/**
+ * Starts it and calls told(context, why) once it is ready (why empty) or failed.
+ *
+ * One that is being stopped is started anew when it has ended.
+ */
+void program_start(struct program *program, void (*told)(void *context, struct str why),
                    void *context);
-/** Stops it and calls stopped(context, why) once it has ended. */
-void program_stop(struct program *program, void (*stopped)(void *context, struct str why),
+/** Stops it and calls told(context, why) once it has ended. */
+void program_stop(struct program *program, void (*told)(void *context, struct str why),
                   void *context);
 void program_clear(struct program *program);
 struct program *scenario_find_program(const struct scenario *scenario, struct str name);
@@ -306,8 +324,10 @@ void waits_doubt(struct timer *timer);
 /* scenario.c */
 /** Reads whatever the kernel still holds on sockets and pipes. */
 void scenario_read_rest(struct scenario *scenario);
-/** A client has ended; goes on when all have. */
+/** A client has ended; goes on when all have, and with them the actions of what has fired. */
 void scenario_client_done(struct scenario *scenario, struct client *client);
+/** All actions of a firing are done. */
+void scenario_firing_done(struct scenario *scenario);
 void scenario_program_changed(struct scenario *scenario);
 /** Marks a failure of the harness itself. */
 void scenario_harness_failed(struct scenario *scenario);

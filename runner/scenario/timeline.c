@@ -50,7 +50,9 @@ static void firing_end(struct firing *firing)
         event_undo_later(event, firing->undo);
     if (firing->hold)
         hold_release(firing->hold);
+    event->acting--;
     scenario_look(event->scenario);
+    scenario_firing_done(event->scenario);
 }
 
 static void firing_action_done(void *context, struct str why, bool harness, struct place place)
@@ -80,7 +82,7 @@ static void firing_next(struct firing *firing)
 {
     struct event *event = firing->event;
     const struct list *actions = &event->spec->actions;
-    while (firing->at < actions->count) {
+    while (firing->at < actions->count && !event->scenario->timeline_stopped) {
         const struct chosen *chosen = (const struct chosen *)actions->items + firing->at;
         struct undo *undo = NULL;
         firing->acting = true;
@@ -109,6 +111,7 @@ static void event_fire(struct event *event, int64_t due_ns)
     entry.time_ns = now;
     entry.value = due_ns == INT64_MIN ? 0 : now - due_ns;
     event->fired++;
+    event->acting++;
     firing->event = event;
     firing->hold = server_hold(&scenario->server);
     scenario_scope(scenario, NULL, &firing->scope);
@@ -332,14 +335,32 @@ void timeline_start(struct scenario *scenario)
     scenario_look(scenario);
 }
 
-/** Nothing fires any more, and what was changed for a time is put back. */
-void timeline_stop(struct scenario *scenario)
+void timeline_close(struct scenario *scenario)
 {
+    scenario->timeline_closed = true;
     for (size_t i = 0; i < scenario->event_count; i++) {
         struct event *event = &scenario->events[i];
         timer_stop(&event->timer);
         event->waiting = false;
         event->pending = false;
+    }
+}
+
+const struct event *timeline_acting(const struct scenario *scenario)
+{
+    for (size_t i = 0; i < scenario->event_count; i++) {
+        if (scenario->events[i].acting)
+            return &scenario->events[i];
+    }
+    return NULL;
+}
+
+void timeline_stop(struct scenario *scenario)
+{
+    timeline_close(scenario);
+    scenario->timeline_stopped = true;
+    for (size_t i = 0; i < scenario->event_count; i++) {
+        struct event *event = &scenario->events[i];
         for (struct undoing *undoing = event->undoings; undoing; undoing = undoing->next) {
             timer_stop(&undoing->timer);
             if (!undoing->done)

@@ -117,7 +117,7 @@ static struct json *skip_schema(struct schema_writer *writer, const struct type 
                          schema_of(writer, &skip_table_type));
 }
 
-static const struct type skip_type = {
+const struct type skip_type = {
     .raw = true,
     .name = "true, a reason, or a mapping with 'if' or 'unless'",
     .size = sizeof(struct skip_spec),

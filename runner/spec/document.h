@@ -26,5 +26,7 @@ struct document_read {
 };
 
 extern const struct table document_table;
+/** Of `skip`: read on its own before the rest, which may stand on what is not there. */
+extern const struct type skip_type;
 
 #endif

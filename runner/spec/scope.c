@@ -61,12 +61,19 @@ static enum resolve_result resolve_attributes(struct arena *arena, const struct 
     return resolve_env(arena, env->text, value, why);
 }
 
+/** What the environment lacks fails no scenario that is left out, maybe for that very reason. */
+static enum resolve_result found_or_skipped(const struct spec_scope *scope,
+                                            enum resolve_result result)
+{
+    return result == RESOLVE_FAILED && scope->spec->skip.skipped ? RESOLVE_LATER : result;
+}
+
 static enum resolve_result resolve_variable(const struct spec_scope *scope, struct arena *arena,
                                             const struct variable *variable,
                                             const struct json **value, struct str *why)
 {
     if (variable->node->kind == NODE_MAP && node_get(variable->node, "env"))
-        return resolve_attributes(arena, variable->node, value, why);
+        return found_or_skipped(scope, resolve_attributes(arena, variable->node, value, why));
     if (scope->depth >= DEEPEST) {
         *why = arena_printf(arena,
                             "the variable '" STR_FMT "' refers to itself, or stands in a chain of "
@@ -183,7 +190,7 @@ static enum resolve_result scope_variable(const struct scope *base, struct arena
             return live;
     }
     if (str_starts(name, STR("env.")))
-        return resolve_env(arena, str_from(name, 4), value, why);
+        return found_or_skipped(scope, resolve_env(arena, str_from(name, 4), value, why));
     enum resolve_result result = resolve_built_in(scope, arena, name, value, why, &mine);
     if (mine)
         return result;

@@ -253,6 +253,19 @@ static void name_scenario(struct building *building, struct titles *taken)
     scenario->name = titles_take(taken, wanted);
 }
 
+/** Known before the rest is read; what is wrong in it is told with the rest. */
+static void read_skip(struct building *building)
+{
+    const struct node *node = node_get(building->scenario->node, "skip");
+    struct diagnostics diagnostics;
+    struct reader reader = building->reader;
+    diagnostics_init(&diagnostics);
+    reader.diagnostics = &diagnostics;
+    if (node && reader_read(&reader, &skip_type, node, &building->scenario->skip) != READ_OK)
+        building->scenario->skip = (struct skip_spec){0};
+    diagnostics_clear(&diagnostics);
+}
+
 static void read_document(struct building *building, const struct spec_options *options,
                           struct titles *taken)
 {
@@ -274,6 +287,7 @@ static void read_document(struct building *building, const struct spec_options *
     take_variables(building);
     spec_scope_init(&scope, scenario, options);
     building->reader.scope = &scope.scope;
+    read_skip(building);
     check_variables(building);
     (void)!reader_read_table(&building->reader, &document_table, scenario->node, &building->read);
     const struct document_read *read = &building->read;

@@ -20,20 +20,59 @@ static size_t line_count(struct str text)
     return count;
 }
 
+/** By which a file is known again: two names of one file in different folders are two specs. */
+static char *naming_path(const char *path)
+{
+    struct buf text;
+    const char *slash = strrchr(path, '/');
+    struct buf folder;
+    buf_init(&folder, BUF_OWN);
+    buf_append(&folder, slash ? (struct str){path, (size_t)(slash - path) + 1} : STR("."));
+    char *real = realpath(folder.data, NULL);
+    buf_init(&text, BUF_OWN);
+    buf_printf(&text, "%s/%s", real ? real : folder.data, slash ? slash + 1 : path);
+    free(real);
+    buf_clear(&folder);
+    char *copy = memory_copy_string(text.data);
+    buf_clear(&text);
+    return copy;
+}
+
+/** The file, read now unless it was named before. */
+static size_t discovered_find(struct discovered *discovered, const char *path,
+                              const struct spec_options *options, struct diagnostics *diagnostics)
+{
+    char *name = naming_path(path);
+    for (size_t i = 0; i < discovered->count; i++) {
+        if (strcmp(discovered->namings[i].path, name) == 0) {
+            memory_free(name);
+            return i;
+        }
+    }
+    memory_grow(&discovered->files, discovered->count, &discovered->capacity,
+                sizeof *discovered->files);
+    memory_grow(&discovered->namings, discovered->count, &discovered->namings_capacity,
+                sizeof *discovered->namings);
+    discovered->files[discovered->count] = spec_read(path, options, diagnostics);
+    discovered->namings[discovered->count] = (struct naming){.path = name};
+    return discovered->count++;
+}
+
 static void discover_file(struct discovered *discovered, const char *path, size_t line,
                           const struct spec_options *options, struct diagnostics *diagnostics)
 {
-    /* a file that is named twice is read once, but selected as often as it is named */
-    memory_grow(&discovered->files, discovered->count, &discovered->capacity,
-                sizeof(struct spec_file *));
-    memory_grow(&discovered->lines, discovered->count, &discovered->lines_capacity, sizeof(size_t));
-    struct spec_file *file = spec_read(path, options, diagnostics);
+    size_t at = discovered_find(discovered, path, options, diagnostics);
+    const struct spec_file *file = discovered->files[at];
+    struct naming *naming = &discovered->namings[at];
+    if (line == 0) {
+        naming->whole = true;
+        return;
+    }
     if (line > line_count(file->source.text) && file->count)
         diagnostics_add(diagnostics, (struct place){.source = &file->source},
                         "the file has no line %zu", line);
-    discovered->files[discovered->count] = file;
-    discovered->lines[discovered->count] = line;
-    discovered->count++;
+    memory_grow(&naming->lines, naming->count, &naming->capacity, sizeof *naming->lines);
+    naming->lines[naming->count++] = line;
 }
 
 static int wanted_entry(const struct dirent *entry)
@@ -123,10 +162,13 @@ void discover_path(struct discovered *discovered, const char *path,
 
 void discovered_clear(struct discovered *discovered)
 {
-    for (size_t i = 0; i < discovered->count; i++)
+    for (size_t i = 0; i < discovered->count; i++) {
         spec_free(discovered->files[i]);
+        memory_free(discovered->namings[i].path);
+        memory_free(discovered->namings[i].lines);
+    }
     memory_free(discovered->files);
-    memory_free(discovered->lines);
+    memory_free(discovered->namings);
     *discovered = (struct discovered){0};
 }
 
@@ -171,13 +213,19 @@ static bool tags_selected(const struct selection *selection, const struct scenar
 }
 
 /** Whether a line is inside the scenario: from its document's first line to the next one's. */
-static bool line_selected(const struct spec_file *file, size_t index, size_t line)
+static bool line_is_inside(const struct spec_file *file, size_t index, size_t line)
 {
-    if (line == 0)
-        return true;
     size_t next = index + 1 < file->count ? file->scenarios[index + 1]->place.line : SIZE_MAX;
     size_t from = index == 0 ? 0 : file->scenarios[index]->place.line;
     return line >= from && line < next;
+}
+
+static bool naming_selects(const struct naming *naming, const struct spec_file *file, size_t index)
+{
+    bool selects = naming->whole;
+    for (size_t i = 0; !selects && i < naming->count; i++)
+        selects = line_is_inside(file, index, naming->lines[i]);
+    return selects;
 }
 
 struct selected *discover_select(const struct discovered *discovered,
@@ -191,7 +239,7 @@ struct selected *discover_select(const struct discovered *discovered,
             const struct spec_file *file = discovered->files[i];
             for (size_t j = 0; j < file->count; j++) {
                 const struct scenario_spec *spec = file->scenarios[j];
-                if (!line_selected(file, j, discovered->lines[i]) ||
+                if (!naming_selects(&discovered->namings[i], file, j) ||
                     !name_selected(selection, spec->name) || !tags_selected(selection, spec))
                     continue;
                 memory_grow(&selected, *count, &capacity, sizeof *selected);

@@ -7,18 +7,28 @@
 
 #include "runner/suite/suite.h"
 
-/** The files that were named, each read once, in order. */
-struct discovered {
-    struct spec_file **files;
-    size_t *lines; /**< of FILE:LINE: only the scenario there; 0 = all */
+/** How a file was named, once or several times. */
+struct naming {
+    char *path;    /**< the real path of its folder, and its name */
+    bool whole;    /**< it was named without a line */
+    size_t *lines; /**< of FILE:LINE: only the scenarios there */
     size_t count;
     size_t capacity;
-    size_t lines_capacity;
+};
+
+/** The files that were named, each once, in the order in which they were named first. */
+struct discovered {
+    struct spec_file **files;
+    struct naming *namings; /**< of each file */
+    size_t count;
+    size_t capacity;
+    size_t namings_capacity;
 };
 
 /**
  * Reads what a path names: a file, FILE:LINE, or a folder (all `*.goto.yaml` below it, sorted).
- * What is wrong is added to `diagnostics`. A folder without spec files adds nothing.
+ * What is wrong is added to `diagnostics`. A folder without spec files adds nothing, and so does
+ * a file that was named before.
  */
 void discover_path(struct discovered *discovered, const char *path,
                    const struct spec_options *options, struct diagnostics *diagnostics);

@@ -360,6 +360,9 @@ static const struct row respond_rows[] = {
 static const char *const body_keys[] = {"body",   "json", "file",   "echo",
                                         "random", "raw",  "stream", "events"};
 
+/** How a body is sent; without one they have no effect. */
+static const char *const body_framing_keys[] = {"pace", "chunked", "trailers"};
+
 static const struct node_pair *written_pair(const struct node *node, const char *key)
 {
     return node_find(node, str_of(key));
@@ -403,6 +406,21 @@ static enum read_result check_raw(struct reader *reader, const struct node *node
     return result;
 }
 
+/** Refuses the first of these keys that is written beside a status without a body. */
+static enum read_result check_bodiless(struct reader *reader, const struct node *node,
+                                       unsigned status, const char *const *keys, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        const struct node_pair *pair = written_pair(node, keys[i]);
+        if (!pair)
+            continue;
+        diagnostics_add(reader->diagnostics, pair->key->place,
+                        "an answer with status %u has no body", status);
+        return READ_FAILED;
+    }
+    return READ_OK;
+}
+
 static enum read_result check_status(struct reader *reader, const struct respond *respond,
                                      const struct node *node)
 {
@@ -415,15 +433,17 @@ static enum read_result check_status(struct reader *reader, const struct respond
                         "status %u is no final answer: use 'informational'", status);
         return READ_FAILED;
     }
-    for (size_t i = 0; i < COUNT_OF(body_keys); i++) {
-        pair = written_pair(node, body_keys[i]);
-        if (!pair)
-            continue;
-        diagnostics_add(reader->diagnostics, pair->key->place,
-                        "an answer with status %u has no body", status);
-        return READ_FAILED;
-    }
-    return READ_OK;
+    return read_worse(
+        check_bodiless(reader, node, status, body_keys, COUNT_OF(body_keys)),
+        check_bodiless(reader, node, status, body_framing_keys, COUNT_OF(body_framing_keys)));
+}
+
+static bool has_body(const struct node *node)
+{
+    bool found = false;
+    for (size_t i = 0; i < COUNT_OF(body_keys); i++)
+        found |= written_pair(node, body_keys[i]) != NULL;
+    return found;
 }
 
 static enum read_result check_framing(struct reader *reader, const struct respond *respond,
@@ -440,6 +460,8 @@ static enum read_result check_framing(struct reader *reader, const struct respon
                         "'trailers' are sent with chunks, 'content-length' is sent without");
     if (length && respond_header(&respond->headers, STR("content-length")))
         result = refuse(reader, length, "'content-length' is written twice, also in 'headers'");
+    if (pace && !has_body(node))
+        result = refuse(reader, pace, "'pace' has no effect without a body");
     if (pace && (respond->stream || respond->events))
         result = refuse(reader, pace, "'pace' has no effect here: the items are sent each 'every'");
     return result;
