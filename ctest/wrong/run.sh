@@ -3,6 +3,7 @@
 # With --accept the diagnostics are written instead: read what changed before keeping it.
 program=${GOTO_RUN:-build/dev/goto-run}
 accept=$1
+"$program" --version >/dev/null || { echo "$program cannot be run"; exit 1; }
 status=0
 count=0
 unset GOTO_RUN_NO_SUCH_VARIABLE
