@@ -77,6 +77,10 @@ static const char *const kind_names[ENTRY_KINDS] = {
     [ENTRY_LOG] = "log",
     [ENTRY_SET] = "set",
     [ENTRY_NOTE] = "note",
+    [ENTRY_HANDSHAKE] = "handshake",
+    [ENTRY_RESET] = "reset",
+    [ENTRY_GOAWAY] = "goaway",
+    [ENTRY_FAULT] = "fault",
     [ENTRY_CHECK] = "check",
 };
 

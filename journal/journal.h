@@ -23,7 +23,7 @@ enum entry_kind {
     ENTRY_CONNECTION_END, /**< it is gone; flags: CLOSED_BY_…; value: lifetime in ns; extra: bytes
                              received; extra2: bytes sent */
     ENTRY_REQUEST, /**< read whole, before it is answered; route: name id or 0 when unmatched; data:
-                      a packed request */
+                      a packed request; extra: stream id of HTTP/2 */
     ENTRY_MISS, /**< that request matched no route; text: the nearest route and the first condition
                    that failed */
     ENTRY_RESPONSE,   /**< ended: whole or aborted; status; extra: body bytes sent; value: ns since
@@ -41,11 +41,20 @@ enum entry_kind {
     ENTRY_CLIENT_END,  /**< ended; flags PASSED/FAILED */
     ENTRY_PROGRAM,     /**< a program was started; subject: its name; value: pid; text: command */
     ENTRY_PROGRAM_END, /**< it ended; value: exit code, or -signal */
-    ENTRY_OUTPUT, /**< a line of a program; subject: its name; flags: STDERR, CUT; data: the line
-                     without its end */
-    ENTRY_LOG,    /**< text of a `log` action */
-    ENTRY_SET,    /**< a variable was set; subject: name; text: value */
-    ENTRY_NOTE,   /**< what the harness has to say: a limit hit, a wait missed; text */
+    ENTRY_OUTPUT,    /**< a line of a program; subject: its name; flags: STDERR, CUT; data: the line
+                        without its end */
+    ENTRY_LOG,       /**< text of a `log` action */
+    ENTRY_SET,       /**< a variable was set; subject: name; text: value */
+    ENTRY_NOTE,      /**< what the harness has to say: a limit hit, a wait missed; text */
+    ENTRY_HANDSHAKE, /**< a TLS handshake ended; subject: port; flags PASSED/FAILED; value: ns it
+                        took; data: a JSON object {version, cipher, sni, alpn, alert, alert-from
+                        ("client"/"server"), certificate, client-cert, resumed, error}, members
+                        that are not known are left out */
+    ENTRY_RESET,  /**< a stream of HTTP/2 was reset; subject: port; value: code; extra: stream id;
+                     flags: CLOSED_BY_CLIENT/SERVER = who did */
+    ENTRY_GOAWAY, /**< GOAWAY was sent or came; value: code; extra: last stream id; flags as RESET;
+                     text: debug data */
+    ENTRY_FAULT,  /**< a fault struck; subject: port; connection, request; text: its name */
     ENTRY_CHECK,  /**< a check was judged; subject: its name; flags: PASSED/FAILED/SKIPPED; text:
                      first line of why */
     ENTRY_KINDS

@@ -1,23 +1,20 @@
-#include "server/action.h"
+#include "server/action_private.h"
 
 #include "base/memory.h"
 #include "server/http/respond_private.h"
-#include "server/http/upstream.h"
-#include "server/port/port.h"
 
 #include <string.h>
 
 static const enum name_kind upstream_name = NAME_UPSTREAM;
 static const enum name_kind route_name = NAME_ROUTE;
 static const struct type port_type = TYPE_NAME(&upstream_name);
-static const struct type ports_type = TYPE_ONE_OR_LIST(&port_type);
+const struct type action_ports_type = TYPE_ONE_OR_LIST(&port_type);
 static const struct type route_type = TYPE_NAME(&route_name);
 
 /* What several actions share */
 
-/** Adds an undo to the run's list: the newest is undone first. */
-static void action_add_undo(struct action_run *run, void (*function)(struct undo *), void *target,
-                            uint64_t id)
+void action_add_undo(struct action_run *run, void (*function)(struct undo *), void *target,
+                     uint64_t id)
 {
     struct undo *undo = arena_alloc(run->arena, sizeof *undo);
     *undo = (struct undo){.next = run->undo, .undo = function, .target = target, .id = id};
@@ -25,7 +22,7 @@ static void action_add_undo(struct action_run *run, void (*function)(struct undo
     run->keep = true;
 }
 
-static struct port *action_port(struct action_run *run, struct str name)
+struct port *action_port(struct action_run *run, struct str name)
 {
     struct port *port = server_port(run->context, name);
     if (!port)
@@ -89,7 +86,7 @@ static struct upstream *action_upstream(struct action_run *run, const struct act
     return port->owner;
 }
 
-static void undo_upstream(struct undo *undo)
+void action_undo_upstream(struct undo *undo)
 {
     upstream_undo(undo->target, undo->id);
 }
@@ -101,7 +98,7 @@ struct open_action {
 };
 
 static const struct row open_rows[] = {
-    {"port", &ports_type, offsetof(struct open_action, ports), ROW_REQUIRED, NULL,
+    {"port", &action_ports_type, offsetof(struct open_action, ports), ROW_REQUIRED, NULL,
      "The port, or a list of them."},
 };
 static const struct table open_table = {
@@ -151,12 +148,12 @@ static const struct choice close_choices[] = {
     {"keep", CLOSE_KEEP, "live connections stay"},
     {0},
 };
-static const struct type close_how_type = TYPE_CHOICE(close_choices);
+const struct type action_close_type = TYPE_CHOICE(close_choices);
 
 static const struct row close_rows[] = {
-    {"port", &ports_type, offsetof(struct close_action, ports), ROW_REQUIRED, NULL,
+    {"port", &action_ports_type, offsetof(struct close_action, ports), ROW_REQUIRED, NULL,
      "The port, or a list of them."},
-    {"connections", &close_how_type, offsetof(struct close_action, how), 0, "fin",
+    {"connections", &action_close_type, offsetof(struct close_action, how), 0, "fin",
      "What becomes of live connections."},
     {"within", &type_time, offsetof(struct close_action, within_ns), 0, "5s",
      "The longest that `drain` may take."},
@@ -223,11 +220,11 @@ struct reopen_action {
 };
 
 static const struct row reopen_rows[] = {
-    {"port", &ports_type, offsetof(struct reopen_action, ports), ROW_REQUIRED, NULL,
+    {"port", &action_ports_type, offsetof(struct reopen_action, ports), ROW_REQUIRED, NULL,
      "The port, or a list of them."},
     {"down", &type_time, offsetof(struct reopen_action, down_ns), 0, "0ms",
      "How long it stays closed."},
-    {"connections", &close_how_type, offsetof(struct reopen_action, how), 0, "fin",
+    {"connections", &action_close_type, offsetof(struct reopen_action, how), 0, "fin",
      "What becomes of live connections."},
 };
 
@@ -311,15 +308,22 @@ static void respond_run(struct action_run *run, const void *value)
     struct list *sequence = arena_alloc(run->arena, sizeof *sequence);
     *block = &action->respond;
     *sequence = (struct list){block, 1};
-    action_add_undo(run, undo_upstream, upstream, upstream_push_respond(upstream, route, sequence));
+    action_add_undo(run, action_undo_upstream, upstream,
+                    upstream_push_respond(upstream, route, sequence));
 }
 
-static const struct upstream_config *find_config(const struct list *upstreams, struct str name)
+/** The route of that name among all that the upstream ever has; NULL if it is not known. */
+static const struct route_config *find_route(const struct list *upstreams, struct str upstream,
+                                             struct str name)
 {
     const struct map_entry *entries = upstreams->items;
     for (size_t i = 0; i < upstreams->count; i++) {
-        if (str_equal(entries[i].name, name))
-            return entries[i].value;
+        const struct upstream_config *config = entries[i].value;
+        const struct route_config *routes = config->routes.items;
+        for (size_t j = 0; str_equal(entries[i].name, upstream) && j < config->routes.count; j++) {
+            if (routes[j].name.data && str_equal(routes[j].name, name))
+                return &routes[j];
+        }
     }
     return NULL;
 }
@@ -335,17 +339,13 @@ enum read_result action_check_captures(struct reader *reader, const struct chose
     if (dot < 0)
         return action->scope.port.data ? respond_check_path(reader, &action->respond, &none)
                                        : READ_OK;
-    const struct upstream_config *config =
-        find_config(upstreams, str_slice(action->scope.route, 0, (size_t)dot));
-    struct str name = str_from(action->scope.route, (size_t)dot + 1);
-    const struct route_config *routes = config ? config->routes.items : NULL;
-    for (size_t i = 0; config && i < config->routes.count; i++) {
-        if (!routes[i].name.data || !str_equal(routes[i].name, name))
-            continue;
-        struct list captures = match_captures(routes[i].match);
-        return respond_check_path(reader, &action->respond, &captures);
-    }
-    return READ_OK;
+    const struct route_config *route =
+        find_route(upstreams, str_slice(action->scope.route, 0, (size_t)dot),
+                   str_from(action->scope.route, (size_t)dot + 1));
+    if (!route)
+        return READ_OK;
+    struct list captures = match_captures(route->match);
+    return respond_check_path(reader, &action->respond, &captures);
 }
 
 static const struct action_type respond_action = {.run = respond_run, .undoable = true};
@@ -479,7 +479,7 @@ static void status_run(struct action_run *run, const void *value)
         return;
     }
     action_add_undo(
-        run, undo_upstream, upstream,
+        run, action_undo_upstream, upstream,
         upstream_push_status(upstream, route, (unsigned)action->status.status, action->times));
 }
 
@@ -494,7 +494,7 @@ static void delay_run(struct action_run *run, const void *value)
         upstream_lift_delay(upstream, route);
         return;
     }
-    action_add_undo(run, undo_upstream, upstream,
+    action_add_undo(run, action_undo_upstream, upstream,
                     upstream_push_delay(upstream, route, &action->delay.delay, action->times));
 }
 
@@ -528,7 +528,7 @@ static const struct type disconnect_how_type = TYPE_CHOICE(disconnect_choices);
 static const struct type which_type = TYPE_CHOICE(which_choices);
 
 static const struct row disconnect_rows[] = {
-    {"port", &ports_type, offsetof(struct disconnect_action, ports), ROW_REQUIRED, NULL,
+    {"port", &action_ports_type, offsetof(struct disconnect_action, ports), ROW_REQUIRED, NULL,
      "The port, or a list of them."},
     {"how", &disconnect_how_type, offsetof(struct disconnect_action, how), 0, "fin",
      "How the connections end."},
@@ -576,12 +576,13 @@ const struct member server_actions[] = {
     {"status", &status_type, "Forces a status.", &status_action, 0},
     {"delay", &delay_type, "Forces a delay.", &delay_action, 0},
     {"disconnect", &disconnect_type, "Ends live connections.", &disconnect_action, 0},
-    {"switch", &type_node, "Gives a port another protocol.", NULL, ROW_LATER},
-    {"tls", &type_node, "Changes a port's TLS.", NULL, ROW_LATER},
+    {"switch", &action_switch_type, "Gives a port another protocol, on the same number.",
+     &action_switch, 0},
+    {"tls", &action_tls_type, "Changes a port's TLS; new handshakes use it.", &action_tls, 0},
     {"forward", &type_node, "Changes where a proxy forwards to.", NULL, ROW_LATER},
     {"fault", &type_node, "Puts a fault on a port or route.", NULL, ROW_LATER},
     {"heal", &type_node, "Lifts faults.", NULL, ROW_LATER},
-    {"goaway", &type_node, "Sends GOAWAY on HTTP/2 connections.", NULL, ROW_LATER},
+    {"goaway", &action_goaway_type, "Sends GOAWAY on HTTP/2 connections.", &action_goaway, 0},
     {"health", &type_node, "Sets a gRPC health status.", NULL, ROW_LATER},
     {0},
 };

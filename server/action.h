@@ -1,6 +1,6 @@
 /**
  * What can be done to a running server (LANGUAGE 8): open close reopen respond status delay
- * disconnect.
+ * disconnect (action.c), switch tls goaway (action_switch.c).
  *
  * An action is a row (key, type, doc) and a function. It is done when its effect on new traffic has
  * begun; what can be undone hands back an undo.
@@ -38,17 +38,40 @@ struct action_run {
     void *owner; /**< of target(), pending() */
 };
 
+/** What an action asks of the ports that it acts on. */
+struct action_need {
+    struct list ports; /**< of struct str */
+    unsigned speech;   /**< enum speech: one of these; 0 = anything will do */
+    struct str what;   /**< what needs it: "'goaway'" */
+};
+
 /** `extra` of a member of the action family. */
 struct action_type {
     void (*run)(struct action_run *run, const void *value);
     bool undoable; /**< `for` suits it */
+    /**
+     * Says what its ports must speak at some time of the scenario, for when the spec is read
+     * (runner/spec/speech.h); NULL: anything will do. Ports that are not known yet are left out.
+     */
+    void (*needs)(const void *value, struct action_need *need);
 };
+
+struct upstream_config;
+/**
+ * What a `switch` or `tls` action puts over its ports (of a `tls` only that key counts); NULL for
+ * all other actions.
+ *
+ * @param ports of struct str; one that is not known yet has no data
+ */
+const struct upstream_config *action_config(const struct chosen *chosen, struct list *ports,
+                                            bool *is_switch);
 
 /**
  * Checks the `path.NAME`s of a `respond` action against the captures of the routes it is for; other
  * actions pass.
  *
- * @param upstreams of struct map_entry: struct upstream_config
+ * @param upstreams of struct map_entry: struct upstream_config; a name may stand there again for
+ * what a `switch` makes of it
  */
 enum read_result action_check_captures(struct reader *reader, const struct chosen *chosen,
                                        const struct list *upstreams);

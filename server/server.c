@@ -6,6 +6,7 @@
 #include "server/http/h1.h"
 #include "server/port/port.h"
 #include "server/stream/scratch.h"
+#include "server/tls/tls.h"
 
 #include <time.h>
 
@@ -28,6 +29,7 @@ struct scratch *server_scratch(struct server *server)
         server->scratch = memory_alloc(sizeof *server->scratch);
         buf_init(&server->scratch->packed, BUF_OWN);
         buf_init(&server->scratch->head, BUF_OWN);
+        buf_init(&server->scratch->frames, BUF_OWN);
     }
     return server->scratch;
 }
@@ -68,8 +70,12 @@ void server_clear(struct server *server)
     while (server->count)
         port_free(server->ports[server->count - 1]);
     memory_free(server->ports);
+    tls_authority_free(server->authority);
     if (server->scratch) {
         h1_pool_clear(server);
+        if (server->scratch->clear_h2)
+            server->scratch->clear_h2(server->scratch);
+        buf_clear(&server->scratch->frames);
         buf_clear(&server->scratch->packed);
         buf_clear(&server->scratch->head);
         memory_free(server->scratch);

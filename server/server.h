@@ -13,6 +13,7 @@
 
 struct port;
 struct scratch;
+struct tls_authority;
 struct upstream;
 
 struct server {
@@ -29,8 +30,9 @@ struct server {
         struct server *server); /**< called when `streams` falls to 0 while closing, may be NULL */
     /** Told, in the next turn, that bytes came or went; NULL when nobody asks. */
     void (*bytes_moved)(struct server *server);
-    struct timer bytes_soon; /**< active: bytes_moved() is to be called */
-    bool closing;            /**< server_close_all() was called */
+    struct timer bytes_soon;         /**< active: bytes_moved() is to be called */
+    bool closing;                    /**< server_close_all() was called */
+    struct tls_authority *authority; /**< the run's CA; NULL until a certificate is wanted */
     struct scratch
         *scratch; /**< what all connections share for the length of a callback: stream/scratch.h */
 };

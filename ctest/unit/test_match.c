@@ -1,4 +1,5 @@
 #include "server/http/match.h"
+#include "server/tls/tls.h"
 
 #include "unit.h"
 
@@ -67,6 +68,18 @@ static void says(const char *yaml, const char *expected)
     ck_assert_int_eq(result, READ_FAILED);
     ck_assert_ptr_null(match);
     end();
+}
+
+/** Whether a match takes `GET /` that came behind this handshake. */
+static bool takes_tls(const char *yaml, const struct tls_info *tls)
+{
+    struct request request = {.version = HTTP_1_1,
+                              .method = STR("GET"),
+                              .target = STR("/"),
+                              .path = STR("/"),
+                              .body = STR("")};
+    struct match_context context = {.seed = 1, .key = STR("api.x"), .number = 1, .tls = tls};
+    return match_test(match_of(yaml), &request, &context, arena, NULL, NULL);
 }
 
 /** A request written as "METHOD /path?query". */
@@ -490,16 +503,28 @@ START_TEST(test_refuses_wrong_mappings)
     says("{query: {}}",
          "1:9+1 'query' is empty (write NAME: PREDICATE in it, or leave the key out)");
     says("{headers: {'a b': 1}}", "1:12+5 'a b' cannot be the name of a header");
-    says("{sni: a}", "1:2+3 'sni' is part of the language but not of this version");
-    says("{client-cert: a}",
-         "1:2+11 'client-cert' is part of the language but not of this version");
+}
+END_TEST
+
+START_TEST(test_matches_tls)
+{
+    const struct tls_info tls = {.sni = STR("a.example"), .client_cert = STR("CN=me,O=X")};
+    begin();
+    ck_assert(takes_tls("{sni: a.example}", &tls));
+    ck_assert(!takes_tls("{sni: b.example}", &tls));
+    ck_assert(!takes_tls("{sni: a.example}", NULL));
+    ck_assert(takes_tls("{sni: {exists: false}}", NULL));
+    ck_assert(takes_tls("{client-cert: {contains: CN=me}}", &tls));
+    ck_assert(!takes_tls("{client-cert: {contains: CN=you}}", &tls));
+    ck_assert(!takes_tls("{client-cert: {exists: true}}", NULL));
+    end();
 }
 END_TEST
 
 UNIT_MAIN("match", test_matches_method_and_path, test_compares_paths_segment_by_segment,
           test_captures_segments, test_captures_the_rest, test_bounds_regular_expressions,
           test_matches_the_query, test_matches_headers_and_cookies, test_matches_forms,
-          test_matches_bodies, test_negates_as_a_whole, test_draws_chances,
+          test_matches_tls, test_matches_bodies, test_negates_as_a_whole, test_draws_chances,
           test_knows_which_miss_is_nearer, test_tells_what_is_static, test_is_quick,
           test_describes_itself, test_refuses_wrong_short_forms, test_refuses_wrong_paths,
           test_refuses_wrong_mappings)

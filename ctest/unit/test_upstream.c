@@ -47,7 +47,10 @@ START_TEST(test_defaults)
     ck_assert_int_eq(config->limits.life_ns, 0);
     ck_assert_ptr_eq(fake->port.owner, fake->upstream);
     ck_assert_str_eq(fake->port.scheme, "http");
-    ck_assert_ptr_eq(upstream_limits(fake->upstream), &config->limits);
+    ck_assert_int_eq(
+        memcmp(upstream_limits(fake->upstream), &config->limits, sizeof config->limits), 0);
+    ck_assert_ptr_eq(fake->port.protocol, &h1_protocol);
+    ck_assert_ptr_null(fake->port.tls);
     ck_assert_ptr_eq(upstream_port(fake->upstream), &fake->port);
     ck_assert_ptr_eq(upstream_server(fake->upstream), &fake->server);
     fake_free(fake);
@@ -78,10 +81,10 @@ END_TEST
 START_TEST(test_wrong_upstreams_are_told)
 {
     check_wrong("{port: 1}", "1:1 missing key 'protocol' in upstream\n");
-    check_wrong("{protocol: https}",
-                "1:12 'protocol: https' is part of the language but not of this version\n");
-    check_wrong("{protocol: http, tls: valid}",
-                "1:18 'tls' is part of the language but not of this version\n");
+    check_wrong("{protocol: grpc}",
+                "1:12 'protocol: grpc' is part of the language but not of this version\n");
+    check_wrong("{protocol: tcp}",
+                "1:12 'protocol: tcp' is part of the language but not of this version\n");
     check_wrong("{protocol: http, port: 0}",
                 "1:24 expected 'auto' or a port number from 1 to 65535, found a number '0'\n");
     check_wrong("{protocol: http, port: 65536}",

@@ -541,13 +541,40 @@ START_TEST(test_dropped_programs)
 }
 END_TEST
 
+START_TEST(test_handshakes)
+{
+    struct scenario scenario;
+    scenario_init(&scenario, 0);
+    add_flagged(&scenario, ENTRY_HANDSHAKE, 1, "api",
+                "{\"version\":\"TLSv1.3\",\"sni\":\"a.example\",\"certificate\":\"expired\","
+                "\"alert\":\"certificate_expired\",\"alert-from\":\"client\"}",
+                ENTRY_FAILED, 1);
+    add_flagged(&scenario, ENTRY_HANDSHAKE, 2, "api", "{\"version\":\"TLSv1.2\"}", ENTRY_PASSED, 1);
+    add_flagged(&scenario, ENTRY_HANDSHAKE, 3, "api", "[not an object", ENTRY_PASSED, 1);
+    ck_holds(&scenario, "handshakes: {to: api, count: 3, failed: 1}");
+    ck_holds(&scenario, "handshakes: {alert: certificate_expired, sni: a.example, failed: 1}");
+    ck_holds(&scenario, "handshakes: {certificate: expired, count: 1}");
+    ck_holds(&scenario, "handshakes: {version: TLSv1.2, failed: 0}");
+    ck_fails_saying(&scenario, "handshakes: {to: api, failed: 2}",
+                    "failed: the client sent certificate_expired");
+    add_flagged(&scenario, ENTRY_RESET, 4, "api", "", ENTRY_CLOSED_BY_CLIENT, 8);
+    add_flagged(&scenario, ENTRY_GOAWAY, 5, "api", "", ENTRY_CLOSED_BY_SERVER, 0);
+    ck_holds(&scenario, "frames: {to: api, type: rst-stream, by: client, code: CANCEL, count: 1}");
+    ck_holds(&scenario, "frames: {code: 8, stream: 1048576, count: 1}");
+    ck_holds(&scenario, "frames: {type: goaway, code: NO_ERROR, last-stream-id: 1048576}");
+    ck_fails_saying(&scenario, "frames: {type: goaway, by: client}", "by the other side");
+    scenario_clear(&scenario);
+}
+END_TEST
+
 START_TEST(test_refuses)
 {
     ck_refused("requests: {}", "an empty requests says nothing");
     ck_refused("requests: {too: api}", "did you mean 'to'?");
     ck_refused("{requests: {to: a}, responses: {from: a}}", "has one subject only");
     ck_refused("{name: x}", "needs one subject");
-    ck_refused("handshakes: {to: api}", "not of this version");
+    ck_refused("frames: {to: api, code: CANCLE}", "no error code of HTTP/2");
+    ck_refused("requests: {to: a, where: {sni: x}}", "are for routes");
     ck_refused("requests: {rpc: a.B/C}", "not of this version");
     ck_refused("requests: {to: a, within: 1s}", "'within' goes with 'after-event' only");
     ck_refused("requests: {to: a, after: 2s, before: 1s}", "nothing lies between");
@@ -651,5 +678,5 @@ UNIT_MAIN("verify", test_requests_are_counted, test_requests_are_selected, test_
           test_during_ends_with_the_next_action, test_during_of_firings_that_overlap, test_gaps,
           test_order, test_responses, test_responses_of_a_route, test_connections, test_events,
           test_steps, test_output, test_processes, test_dropped_entries, test_dropped_programs,
-          test_refuses, test_titles, test_counted_unmatched_requests_are_marked,
+          test_handshakes, test_refuses, test_titles, test_counted_unmatched_requests_are_marked,
           test_an_item_knows_its_place, test_damaged_requests)

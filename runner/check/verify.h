@@ -26,7 +26,7 @@
 
 struct scenario;
 
-/** The subjects: requests responses connections events steps output processes (handshakes: later).
+/** The subjects: requests responses connections handshakes frames events steps output processes.
  */
 extern const struct family verify_family;
 /** [struct verify_item] one item: `name`, `optional` and one subject. */

@@ -23,7 +23,7 @@ static void show_start(struct str text, struct buf *into)
         buf_append_string(into, "…");
 }
 
-static void show_time(const struct entry *entry, struct buf *into)
+void show_time(const struct entry *entry, struct buf *into)
 {
     buf_append_string(into, entry->time_ns < 0 ? " at -" : " at ");
     units_write_time(entry->time_ns < 0 ? -entry->time_ns : entry->time_ns, into);
@@ -142,7 +142,7 @@ static void note_lag(struct view *view, int64_t from_ns, int64_t to_ns)
 }
 
 /** What was selected, or what came nearest to it where that is little. */
-static void note_selection(struct view *view)
+void note_selection(struct view *view)
 {
     struct buf text;
     size_t shown = view->count < MOST_SHOWN ? view->count : MOST_SHOWN;
@@ -378,6 +378,7 @@ static void view_judge(struct view *view)
         return;
     mark_counted(view);
     judge_count(view);
+    judge_failed(view);
     judge_gaps(view);
     judge_order(view);
     judge_concurrent(view);

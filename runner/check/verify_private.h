@@ -5,6 +5,7 @@
  * window.c          the part of the journal that `after`, `during` and the like leave
  * verify_select.c   the entries that an item's selecting keys choose
  * verify_judge.c    what must hold of them, and how a failure reads
+ * verify_wire.c     the subjects `handshakes` and `frames`
  * verify_process.c  the subject `processes`, which is about programs rather than entries
  */
 #ifndef GOTO_RUNNER_CHECK_VERIFY_PRIVATE_H
@@ -65,6 +66,8 @@ bool window_is_kept(const struct window *window, const struct journal *journal);
 
 /* verify_table.c */
 
+/** Which frames of HTTP/2 are looked at. */
+enum frames { FRAMES_ALL, FRAMES_RST_STREAM, FRAMES_GOAWAY };
 enum streams { STREAMS_BOTH, STREAMS_STDOUT, STREAMS_STDERR };
 
 /** Everything that an item can say; each subject has the rows of its own. */
@@ -81,9 +84,20 @@ struct verify_keys {
     struct match *where;
     struct lines lines;
     int stream;
+    struct predicate *version; /**< of a handshake, as the next five */
+    struct predicate *sni;
+    struct predicate *alpn;
+    struct predicate *certificate;
+    struct predicate *client_cert;
+    struct predicate *alert;
+    int frame;              /**< enum frames */
+    struct predicate *code; /**< of a frame, by name or number */
+    struct predicate *stream_id;
+    struct predicate *last_stream;
     struct window_keys window;
     /* taken over what is selected */
     struct predicate *count;
+    struct predicate *failed; /**< handshakes */
     struct predicate *concurrent;
     struct list gaps;  /**< of struct predicate * */
     struct list order; /**< of struct match * */
@@ -178,6 +192,12 @@ struct str view_title(const struct view *view);
 /** Tests a packed request, as a route would. */
 bool view_match(const struct view *view, const struct match *match, const struct entry *entry);
 
+/** Counts a key that holds; says why the entry is not selected by one that does not. */
+bool key_holds(struct rejection *rejection, bool holds, const char *why);
+/** The key that all subjects of entries have. */
+bool in_window(const struct view *view, const struct picked *picked, struct rejection *rejection);
+/** Tests "client" or "server" of the flags; NULL holds. */
+bool closed_by_holds(const struct predicate *predicate, unsigned flags);
 bool request_takes(struct view *view, struct picked *picked, struct rejection *rejection);
 bool response_takes(struct view *view, struct picked *picked, struct rejection *rejection);
 bool connection_takes(struct view *view, struct picked *picked, struct rejection *rejection);
@@ -198,6 +218,20 @@ void connection_judge(struct view *view, const struct picked *picked);
 void event_judge(struct view *view, const struct picked *picked);
 /** Adds a sentence to the note of the newest failure. */
 void view_note(struct view *view, const char *format, ...) GOTO_PRINTF(2, 3);
+
+/** " at 5ms": when an entry was written. */
+void show_time(const struct entry *entry, struct buf *into);
+/** Says what was selected, or what came nearest to it, in a note of the newest failure. */
+void note_selection(struct view *view);
+
+/* verify_wire.c */
+bool handshake_takes(struct view *view, struct picked *picked, struct rejection *rejection);
+void handshake_show(const struct view *view, const struct picked *picked, struct buf *into);
+/** Whether a key selects by what a handshake agreed on. */
+bool handshake_keys_select(const struct verify_keys *keys);
+void judge_failed(struct view *view);
+bool frame_takes(struct view *view, struct picked *picked, struct rejection *rejection);
+void frame_show(const struct view *view, const struct picked *picked, struct buf *into);
 
 /* verify_process.c */
 void processes_judge(struct view *view);

@@ -54,8 +54,7 @@ static void find_partner(const struct view *view, struct picked *picked, uint64_
 
 /* Keys that select */
 
-/** Counts a key that holds; says why the entry is not selected by one that does not. */
-static bool key_holds(struct rejection *rejection, bool holds, const char *why)
+bool key_holds(struct rejection *rejection, bool holds, const char *why)
 {
     if (holds)
         rejection->passed++;
@@ -64,8 +63,7 @@ static bool key_holds(struct rejection *rejection, bool holds, const char *why)
     return holds;
 }
 
-static bool in_window(const struct view *view, const struct picked *picked,
-                      struct rejection *rejection)
+bool in_window(const struct view *view, const struct picked *picked, struct rejection *rejection)
 {
     return key_holds(rejection, window_holds(&view->window, picked->entry, picked->number),
                      "not in the window");
@@ -163,7 +161,7 @@ bool response_takes(struct view *view, struct picked *picked, struct rejection *
            key_holds(rejection, response_where(view, picked), "its request does not match 'where'");
 }
 
-static bool closed_by_holds(const struct predicate *predicate, unsigned flags)
+bool closed_by_holds(const struct predicate *predicate, unsigned flags)
 {
     if (!predicate)
         return true;
@@ -296,9 +294,11 @@ static bool view_is_bare(const struct view *view)
     const struct verify_keys *keys = view->keys;
     bool selects = keys->route.data || keys->matched || keys->aborted || keys->reused ||
                    keys->status || keys->closed_by || keys->where || keys->lines.text ||
-                   keys->stream != STREAMS_BOTH || !window_is_everything(&keys->window);
-    bool looks = keys->concurrent || keys->gaps.count || keys->order.count || keys->bytes ||
-                 keys->duration || keys->lifetime || keys->lag;
+                   keys->stream != STREAMS_BOTH || handshake_keys_select(keys) ||
+                   keys->frame != FRAMES_ALL || keys->code || keys->stream_id ||
+                   keys->last_stream || !window_is_everything(&keys->window);
+    bool looks = keys->failed || keys->concurrent || keys->gaps.count || keys->order.count ||
+                 keys->bytes || keys->duration || keys->lifetime || keys->lag;
     return !selects && !looks && view->subject->takes != step_takes;
 }
 

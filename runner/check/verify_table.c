@@ -1,5 +1,7 @@
 #include "runner/check/verify_private.h"
 
+#include "server/http/h2.h"
+
 static const enum name_kind upstream_kind = NAME_UPSTREAM;
 static const enum name_kind route_kind = NAME_ROUTE;
 static const enum name_kind event_kind = NAME_EVENT;
@@ -15,7 +17,7 @@ static const struct type maybe_bool = TYPE_POINTER(&type_bool);
 static const char *const sides[] = {"client", "server", NULL};
 static const struct type side_type = TYPE_PREDICATE_CHOICE(sides);
 static const struct type gaps_type = TYPE_ONE_OR_LIST(&type_predicate_duration);
-static const struct type order_type = TYPE_LIST(&type_match);
+static const struct type order_type = TYPE_LIST(&type_match_recorded);
 static const struct choice stream_choices[] = {
     {"stdout", STREAMS_STDOUT, "standard output only"},
     {"stderr", STREAMS_STDERR, "standard error only"},
@@ -23,6 +25,13 @@ static const struct choice stream_choices[] = {
     {0},
 };
 static const struct type stream_type = TYPE_CHOICE(stream_choices);
+
+static const struct choice frame_choices[] = {
+    {"rst-stream", FRAMES_RST_STREAM, "RST_STREAM only"},
+    {"goaway", FRAMES_GOAWAY, "GOAWAY only"},
+    {0},
+};
+static const struct type frame_type = TYPE_CHOICE(frame_choices);
 
 #define AT(member) offsetof(struct verify_keys, member)
 #define COUNT_ROW                                                                                  \
@@ -43,7 +52,8 @@ static const struct type stream_type = TYPE_CHOICE(stream_choices);
     }
 #define WHERE_ROW                                                                                  \
     {                                                                                              \
-        "where", &type_match, AT(where), 0, NULL, "The request matches, as a route would."         \
+        "where", &type_match_recorded, AT(where), 0, NULL,                                         \
+            "The request matches, as a route would."                                               \
     }
 
 static const struct row requests_rows[] = {
@@ -121,6 +131,60 @@ static const struct table connections_table = {
     .doc = "Connections that were accepted; a window is about when they were.",
 };
 static const struct type connections_type = TYPE_TABLE(&connections_table, struct verify_keys);
+
+static const struct row handshakes_rows[] = {
+    {"to", &upstream_name, AT(port), 0, "all of them", "The upstream or proxy."},
+    {"sni", &type_predicate_text, AT(sni), 0, NULL, "The server name that was asked for."},
+    {"version", &type_predicate_text, AT(version), 0, NULL, "The version: \"TLSv1.3\"."},
+    {"alpn", &type_predicate_text, AT(alpn), 0, NULL, "The protocol that ALPN agreed on."},
+    {"certificate", &type_predicate_text, AT(certificate), 0, NULL,
+     "What the port presented then: a name of the catalogue, `valid` or `expired`."},
+    {"client-cert", &type_predicate_text, AT(client_cert), 0, NULL,
+     "The subject of the client's certificate, RFC 2253: \"CN=a.example,O=X\"."},
+    {"alert", &type_predicate_text, AT(alert), 0, NULL,
+     "The alert of either side: \"certificate_expired\"."},
+    WINDOW_ROWS,
+    COUNT_ROW,
+    {"failed", &type_predicate_number, AT(failed), 0, NULL, "How many of those selected failed."},
+};
+static const struct table handshakes_table = {
+    TABLE_ROWS("handshakes", handshakes_rows),
+    .doc = "TLS handshakes that ended, whole or failed; a window is about when they ended.",
+};
+static const struct type handshakes_type = TYPE_TABLE(&handshakes_table, struct verify_keys);
+
+/** A code that no frame can have is a slip of the pen; predicates may say what they like. */
+static enum read_result frames_check(struct reader *reader, const struct node *node, void *into)
+{
+    const struct node_pair *pair = node->kind == NODE_MAP ? node_find(node, STR("code")) : NULL;
+    uint32_t code;
+    (void)into;
+    if (!pair || !node_is_scalar(pair->value) ||
+        h2_error_number(node_scalar_text(pair->value), &code))
+        return READ_OK;
+    diagnostics_add(reader->diagnostics, pair->value->place,
+                    "'" STR_FMT "' is no error code of HTTP/2, such as CANCEL or 8",
+                    STR_ARG(node_scalar_text(pair->value)));
+    return READ_FAILED;
+}
+
+static const struct row frames_rows[] = {
+    {"to", &upstream_name, AT(port), 0, "all of them", "The upstream or proxy."},
+    {"type", &frame_type, AT(frame), 0, "both", "Which frames."},
+    {"by", &side_type, AT(closed_by), 0, NULL, "Who sent it."},
+    {"code", &type_predicate_text, AT(code), 0, NULL,
+     "Its error code, by name (RFC 9113 section 7) or number."},
+    {"stream", &type_predicate_number, AT(stream_id), 0, NULL, "The stream that was reset."},
+    {"last-stream-id", &type_predicate_number, AT(last_stream), 0, NULL, "Of GOAWAY."},
+    WINDOW_ROWS,
+    COUNT_ROW,
+};
+static const struct table frames_table = {
+    TABLE_ROWS("frames", frames_rows),
+    .doc = "RST_STREAM and GOAWAY of HTTP/2, of both sides.",
+    .check = frames_check,
+};
+static const struct type frames_type = TYPE_TABLE(&frames_table, struct verify_keys);
 
 /** `fired: false` says that there are none: nothing else can be said of them. */
 static enum read_result events_check(struct reader *reader, const struct node *node, void *into)
@@ -221,6 +285,23 @@ static const struct verify_subject connections_subject = {
     .show = connection_show,
     .judge_each = connection_judge,
 };
+static const struct verify_subject handshakes_subject = {
+    .entries = ENTRY_HANDSHAKE,
+    .noun = "handshake",
+    .nouns = "handshakes",
+    .preposition = "to",
+    .takes = handshake_takes,
+    .show = handshake_show,
+};
+static const struct verify_subject frames_subject = {
+    .entries = ENTRY_RESET,
+    .also = ENTRY_GOAWAY,
+    .noun = "frame",
+    .nouns = "frames",
+    .preposition = "to",
+    .takes = frame_takes,
+    .show = frame_show,
+};
 static const struct verify_subject events_subject = {
     .entries = ENTRY_EVENT,
     .noun = "firing",
@@ -257,7 +338,8 @@ static const struct member verify_members[] = {
     {"requests", &requests_type, "Requests that ports read.", &requests_subject, 0},
     {"responses", &responses_type, "Responses that ports sent.", &responses_subject, 0},
     {"connections", &connections_type, "Connections to ports.", &connections_subject, 0},
-    {"handshakes", NULL, "TLS handshakes.", NULL, ROW_LATER},
+    {"handshakes", &handshakes_type, "TLS handshakes.", &handshakes_subject, 0},
+    {"frames", &frames_type, "RST_STREAM and GOAWAY of HTTP/2.", &frames_subject, 0},
     {"events", &events_type, "Events that fired.", &events_subject, 0},
     {"steps", &steps_type, "Steps that ended.", &steps_subject, 0},
     {"output", &output_type, "Lines that programs wrote.", &output_subject, 0},

@@ -14,6 +14,7 @@
 
 #include "runner/check/expect_http.h"
 #include "runner/scenario/attempt.h"
+#include "server/http/upstream.h"
 
 /** [struct http_request] the value of `http:`; a string "GET URL" or "URL" is its short form. */
 extern const struct type http_type;
@@ -38,6 +39,25 @@ struct http_sessions *client_http_sessions(struct client *client);
  * address gets its scheme. Returns the text to be used, in the arena.
  */
 struct str scenario_endpoint_url(struct scenario *scenario, struct str url, struct arena *arena);
+
+/** A port of the run that an endpoint leads to, as it is at this moment. */
+struct scenario_endpoint {
+    struct str name; /**< "api" */
+    int protocol; /**< enum upstream_protocol that it speaks now; ENDPOINT_OPAQUE = none of them */
+    bool tls;     /**< it speaks TLS now */
+    bool program; /**< of a program: its certificate is its own affair, not the run's */
+};
+enum { ENDPOINT_OPAQUE = -1 };
+
+/**
+ * Whether an endpoint leads to a port of the run: by its name ("api", "api/x"), or by the address
+ * of a URL or of host:port, with any scheme or none; "localhost" is 127.0.0.1, and a port that is
+ * bound to all addresses has each loopback address.
+ *
+ * @return false: it leads elsewhere; *endpoint is not touched
+ */
+bool scenario_endpoint_port(struct scenario *scenario, struct str url,
+                            struct scenario_endpoint *endpoint);
 
 /** The names of errors that `expect: {error: …}` knows, ended by NULL; http_error_doc() has their
  * doc. */

@@ -2,7 +2,9 @@
  * scenario. */
 #include "base/clock.h"
 #include "base/memory.h"
+#include "runner/check/verify_words.h"
 #include "runner/report/report_private.h"
+#include "server/http/h2.h"
 #include "server/http/message.h"
 
 #include <errno.h>
@@ -219,6 +221,7 @@ static void fields_request(struct line *line, const struct entry *entry)
 {
     struct request request;
     struct arena *arena = arena_new();
+    field_unsigned_if(line, "stream-id", entry->extra);
     field_true_if(line, "reused", entry->flags & ENTRY_REUSED);
     field_true_if(line, "unmatched", entry->flags & ENTRY_UNMATCHED);
     if (request_unpack(entry_data(entry), arena, &request)) {
@@ -261,6 +264,37 @@ static void fields_response(struct line *line, const struct entry *entry)
     field_unsigned(line, "bytes", entry->extra);
 }
 
+/** What is known of a handshake, under the names that its object has. */
+static void fields_handshake(struct line *line, const struct entry *entry)
+{
+    static const char *const members[] = {"version",     "cipher",      "sni",
+                                          "alpn",        "alert",       "alert-from",
+                                          "certificate", "client-cert", "error"};
+    struct arena *arena = arena_new();
+    const struct json *object = handshake_json(entry, arena);
+    const struct json *resumed = object ? json_get(object, STR("resumed")) : NULL;
+    for (size_t i = 0; object && i < COUNT_OF(members); i++) {
+        const struct json *value = json_get(object, str_of(members[i]));
+        if (value && value->kind == JSON_STRING)
+            field_text(line, members[i], value->text);
+    }
+    field_true_if(line, "resumed", resumed && resumed->kind == JSON_BOOL && resumed->boolean);
+    field_integer(line, "duration-ns", entry->value);
+    arena_free(arena);
+}
+
+/** RST_STREAM and GOAWAY: `id` is the field of the stream. */
+static void fields_frame(struct line *line, const struct entry *entry, const char *id)
+{
+    char room[24];
+    if (entry->flags & (ENTRY_CLOSED_BY_CLIENT | ENTRY_CLOSED_BY_SERVER))
+        field_text(line, "by",
+                   entry->flags & ENTRY_CLOSED_BY_CLIENT ? STR("client") : STR("server"));
+    field_text(line, "code", h2_error_name((uint32_t)entry->value, room));
+    field_integer(line, "code-number", entry->value);
+    field_unsigned(line, id, entry->extra);
+}
+
 static void fields_program_end(struct line *line, const struct entry *entry)
 {
     if (entry->value < 0) {
@@ -291,6 +325,8 @@ static const char *const subject_fields[ENTRY_KINDS] = {
     [ENTRY_PROGRAM_END] = "program", [ENTRY_OUTPUT] = "program",
     [ENTRY_LOG] = "subject",         [ENTRY_SET] = "name",
     [ENTRY_NOTE] = "subject",        [ENTRY_CHECK] = "check",
+    [ENTRY_HANDSHAKE] = "port",      [ENTRY_RESET] = "port",
+    [ENTRY_GOAWAY] = "port",         [ENTRY_FAULT] = "port",
 };
 
 /** What only some kinds have. The texts that all may have are written by the caller. */
@@ -306,6 +342,15 @@ static void fields_of_kind(struct line *line, const struct entry *entry)
         break;
     case ENTRY_RESPONSE:
         fields_response(line, entry);
+        break;
+    case ENTRY_HANDSHAKE:
+        fields_handshake(line, entry);
+        break;
+    case ENTRY_RESET:
+        fields_frame(line, entry, "stream-id");
+        break;
+    case ENTRY_GOAWAY:
+        fields_frame(line, entry, "last-stream-id");
         break;
     case ENTRY_REFUSED:
         field_unsigned_if(line, "status", entry->status);
@@ -339,7 +384,10 @@ static void fields_of_kind(struct line *line, const struct entry *entry)
 /** The name of the text of a kind; most have "text". */
 static const char *text_field(enum entry_kind kind)
 {
-    return kind == ENTRY_CONNECTION ? "peer" : kind == ENTRY_PORT_CLOSE ? "how" : "text";
+    return kind == ENTRY_CONNECTION   ? "peer"
+           : kind == ENTRY_PORT_CLOSE ? "how"
+           : kind == ENTRY_FAULT      ? "fault"
+                                      : "text";
 }
 
 static void line_entry(struct line *line, const struct entry *entry, uint64_t number)
@@ -360,7 +408,7 @@ static void line_entry(struct line *line, const struct entry *entry, uint64_t nu
     if (kind == ENTRY_STEP_END)
         field_integer(line, "duration-ns", entry->value);
     field_text_if(line, "outcome", str_of(entry_outcome(entry)));
-    if (kind != ENTRY_REQUEST && (data.size || kind == ENTRY_OUTPUT))
+    if (kind != ENTRY_REQUEST && kind != ENTRY_HANDSHAKE && (data.size || kind == ENTRY_OUTPUT))
         field_bounded(line, text_field(kind), "text-cut", data);
 }
 

@@ -47,6 +47,8 @@ static enum importance entry_importance(const struct entry *entry)
     case ENTRY_MISS:
     case ENTRY_REFUSED:
     case ENTRY_NOTE:
+    case ENTRY_FAULT:
+    case ENTRY_RESET:
         return TROUBLE;
     case ENTRY_PROGRAM_END:
         return entry->value && !(entry->flags & ENTRY_OPTIONAL) ? TROUBLE : CHANGE;
@@ -61,6 +63,8 @@ static enum importance entry_importance(const struct entry *entry)
         return CHANGE;
     case ENTRY_OUTPUT:
         return entry->flags & ENTRY_STDERR ? CHANGE : PROGRESS;
+    case ENTRY_GOAWAY:
+        return entry->value ? TROUBLE : CHANGE;
     case ENTRY_RESPONSE:
         if (entry->flags & ENTRY_CLOSED_BY_SERVER || entry->status >= 400)
             return TROUBLE;
@@ -261,6 +265,8 @@ static const char *moment_noun(const struct moment *moment)
     case ENTRY_CONNECTION:
     case ENTRY_CONNECTION_END:
         return "connections";
+    case ENTRY_HANDSHAKE:
+        return "handshakes";
     default:
         return "of them";
     }

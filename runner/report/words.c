@@ -1,5 +1,6 @@
 /* Entries of the journal in words. */
 #include "base/units.h"
+#include "runner/check/verify_words.h"
 #include "runner/report/report_private.h"
 #include "server/http/message.h"
 
@@ -157,6 +158,27 @@ static void print_refused(const struct entry *entry, struct buf *into)
         buf_printf(into, " (answered %u)", entry->status);
 }
 
+/** Words that hold what a peer sent: they are cleaned as a whole. */
+static void print_words(void (*words)(const struct entry *, struct buf *),
+                        const struct entry *entry, struct buf *into)
+{
+    struct buf text;
+    buf_init(&text, BUF_OWN);
+    words(entry, &text);
+    report_clean_short(buf_str(&text), WORDS_TEXT, into);
+    buf_clear(&text);
+}
+
+static void print_handshake(const struct entry *entry, bool times, struct buf *into)
+{
+    if (entry->connection)
+        buf_printf(into, "handshake %llu: ", (unsigned long long)entry->connection);
+    else
+        buf_append_string(into, "handshake: ");
+    print_words(handshake_words, entry, into);
+    print_time(" in ", entry->value, times, into);
+}
+
 static void print_event(const struct entry *entry, bool times, struct buf *into)
 {
     buf_append_string(into, "event fires");
@@ -230,6 +252,19 @@ static bool server_what(const struct journal *journal, const struct entry *entry
         return true;
     case ENTRY_REFUSED:
         print_refused(entry, into);
+        return true;
+    case ENTRY_HANDSHAKE:
+        print_handshake(entry, times, into);
+        return true;
+    case ENTRY_RESET:
+    case ENTRY_GOAWAY:
+        print_connection(entry, into);
+        buf_append_string(into, ": ");
+        print_words(frame_words, entry, into);
+        return true;
+    case ENTRY_FAULT:
+        print_connection(entry, into);
+        print_text(": fault ", entry_text(entry), into);
         return true;
     default:
         return false;

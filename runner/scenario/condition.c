@@ -281,7 +281,8 @@ static void counted_preset(void *into)
 static const struct row requests_rows[] = {
     TO_ROW,
     COUNT_ROW,
-    {"where", &type_match, AT(where), 0, NULL, "Only requests that match, as a route would."},
+    {"where", &type_match_recorded, AT(where), 0, NULL,
+     "Only requests that match, as a route would."},
 };
 static const struct table requests_table = {
     TABLE_ROWS("requests", requests_rows),

@@ -5,6 +5,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,12 +34,19 @@ static struct str port_address(const struct scenario_port *port, struct arena *a
                         port->number);
 }
 
+int scenario_port_protocol(const struct scenario_port *port)
+{
+    return port->upstream ? upstream_protocol(port->upstream) : port->protocol;
+}
+
 struct str scenario_port_url(const struct scenario_port *port, struct arena *arena)
 {
     struct str address = port_address(port, arena);
-    if (!port->scheme)
+    int protocol = scenario_port_protocol(port);
+    if (protocol == PROGRAM_OPAQUE)
         return address;
-    return arena_printf(arena, "%s://" STR_FMT, port->scheme, STR_ARG(address));
+    return arena_printf(arena, "%s://" STR_FMT, upstream_protocol_scheme(protocol),
+                        STR_ARG(address));
 }
 
 struct str scenario_folder(const struct scenario *scenario)
@@ -132,6 +140,7 @@ static void upstream_refresh(struct scenario *scenario, struct scenario_port *po
     }
     port->config->delay = fresh->delay;
     port->config->fallback.respond = fresh->fallback.respond;
+    upstream_config_changed(port->upstream);
 }
 
 /** Answers that hold the variable are read again. */
@@ -217,25 +226,66 @@ static enum resolve_result live_port(const struct scenario *scenario, struct are
     return RESOLVE_OK;
 }
 
-/** The private folder, made at the first use. */
-static enum resolve_result live_tmp(struct scenario *scenario, struct arena *arena,
-                                    const struct json **value, struct str *why)
+/** Makes the private folder at the first use. */
+static bool scenario_make_tmp(struct scenario *scenario, struct arena *arena, struct str *why)
 {
-    if (!scenario->tmp.size) {
-        const char *base = getenv("TMPDIR");
-        struct str path =
-            arena_printf(scenario->arena, "%s/goto-run.XXXXXX", base && *base ? base : "/tmp");
-        char *folder = memory_copy_string(path.data);
-        if (!mkdtemp(folder)) {
-            *why = arena_printf(arena, "no temporary folder could be made: %s", strerror(errno));
-            memory_free(folder);
-            return RESOLVE_FAILED;
-        }
+    if (scenario->tmp.size)
+        return true;
+    const char *base = getenv("TMPDIR");
+    struct str path =
+        arena_printf(scenario->arena, "%s/goto-run.XXXXXX", base && *base ? base : "/tmp");
+    char *folder = memory_copy_string(path.data);
+    bool made = mkdtemp(folder);
+    if (made)
         scenario->tmp = arena_copy(scenario->arena, str_of(folder));
-        memory_free(folder);
+    else
+        *why = arena_printf(arena, "no temporary folder could be made: %s", strerror(errno));
+    memory_free(folder);
+    return made;
+}
+
+/** Writes a new file that only its owner may read where it is a key. 0 or a negative errno. */
+static int write_file(struct str path, struct str text, bool secret)
+{
+    int fd = open(path.data, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, secret ? 0600 : 0644);
+    int error = fd < 0 ? -errno : 0;
+    for (size_t at = 0; !error && at < text.size;) {
+        ssize_t written = write(fd, text.data + at, text.size - at);
+        if (written < 0 && errno != EINTR)
+            error = -errno;
+        at += written > 0 ? (size_t)written : 0;
     }
-    *value = json_string(arena, scenario->tmp);
-    return RESOLVE_OK;
+    if (fd >= 0 && close(fd) != 0 && !error)
+        error = -errno;
+    return error;
+}
+
+bool scenario_tls_file(struct scenario *scenario, enum tls_file file, struct arena *arena,
+                       struct str *path, struct str *why)
+{
+    if (!scenario->tls_files[file].data) {
+        if (!scenario_make_tmp(scenario, arena, why))
+            return false;
+        struct str text = tls_authority_pem(&scenario->server, file);
+        struct str name = str_of(tls_file_name(file));
+        struct str made = arena_printf(scenario->arena, STR_FMT "/" STR_FMT, STR_ARG(scenario->tmp),
+                                       STR_ARG(name));
+        int error = write_file(made, text, str_find(name, STR("key")) >= 0);
+        if (error) {
+            *why = arena_printf(arena, STR_FMT " cannot be written: %s", STR_ARG(made),
+                                strerror(-error));
+            return false;
+        }
+        scenario->tls_files[file] = made;
+    }
+    *path = scenario->tls_files[file];
+    return true;
+}
+
+bool scenario_wants_ca(const struct scenario *scenario)
+{
+    const struct scenario_spec *spec = scenario->spec;
+    return spec->speaks_tls || node_mentions(spec->node, STR("ca}"));
 }
 
 static enum resolve_result scenario_live(const struct spec_scope *scope, struct arena *arena,
@@ -243,6 +293,7 @@ static enum resolve_result scenario_live(const struct spec_scope *scope, struct 
                                          struct str *why)
 {
     struct scenario *scenario = scope->context;
+    enum tls_file file;
     const struct live_value *set = live_find(scenario->set, name);
     if (set) {
         *value = set->value;
@@ -253,8 +304,19 @@ static enum resolve_result scenario_live(const struct spec_scope *scope, struct 
         *value = captured;
         return RESOLVE_OK;
     }
-    if (str_is(name, "tmp"))
-        return live_tmp(scenario, arena, value, why);
+    if (str_is(name, "tmp")) {
+        if (!scenario_make_tmp(scenario, arena, why))
+            return RESOLVE_FAILED;
+        *value = json_string(arena, scenario->tmp);
+        return RESOLVE_OK;
+    }
+    if (tls_file_find(name, &file)) {
+        struct str path;
+        if (!scenario_tls_file(scenario, file, arena, &path, why))
+            return RESOLVE_FAILED;
+        *value = json_string(arena, path);
+        return RESOLVE_OK;
+    }
     if (str_is(name, "seed")) {
         *value =
             json_number(arena, arena_printf(arena, "%llu", (unsigned long long)scenario->seed));
@@ -295,7 +357,7 @@ static int hold_upstream(struct scenario *scenario, const struct map_entry *entr
     *port = (struct scenario_port){.name = entry->name,
                                    .place = entry->place,
                                    .host = config->host,
-                                   .scheme = "http",
+                                   .protocol = config->protocol,
                                    .held_fd = -1};
     port->port = port_new(&scenario->server, entry->name, config->host, config->port, &error);
     if (!port->port)
@@ -363,7 +425,7 @@ static int hold_program(struct scenario *scenario, const struct program_spec *pr
     int error = -EADDRINUSE;
     *port = (struct scenario_port){
         .name = program->name, .place = program->place, .host = program->host, .held_fd = -1};
-    port->scheme = program->protocol == PROTOCOL_HTTP ? "http" : NULL;
+    port->protocol = program->protocol;
     if (program->port)
         error = bind_program_port(port, program->port);
     for (int i = 0; !program->port && i < TRIES && error == -EADDRINUSE; i++)
@@ -399,6 +461,14 @@ static int open_upstream(struct scenario *scenario, struct scenario_port *port,
     }
     port->config = config;
     port->upstream = upstream_new(port->port, config);
+    struct str why = {0};
+    if (!upstream_prepare(port->upstream, &why)) {
+        scenario_fail(
+            scenario, entry->place,
+            arena_printf(scenario->arena, STR_FMT " could be opened", STR_ARG(entry->name)),
+            "its TLS cannot be made: " STR_FMT, STR_ARG(why));
+        return -1;
+    }
     int error = config->closed ? 0 : port_open(port->port);
     if (error)
         return port_failed(scenario, entry->place, entry->name, port->number, port->host, error);
@@ -427,18 +497,4 @@ void scenario_close_ports(struct scenario *scenario)
 {
     for (size_t i = 0; i < scenario->port_count; i++)
         scenario_port_release(&scenario->ports[i]);
-}
-
-struct str scenario_endpoint_url(struct scenario *scenario, struct str url, struct arena *arena)
-{
-    ptrdiff_t end = str_find_byte(url, '/');
-    struct str host = end < 0 ? url : str_slice(url, 0, (size_t)end);
-    struct str rest = end < 0 ? STR("") : str_from(url, (size_t)end);
-    if (str_find(url, STR("://")) >= 0)
-        return url;
-    const struct scenario_port *port = scenario_find_port(scenario, host);
-    if (port)
-        return arena_printf(arena, STR_FMT STR_FMT, STR_ARG(scenario_port_url(port, arena)),
-                            STR_ARG(rest));
-    return arena_printf(arena, "http://" STR_FMT, STR_ARG(url));
 }

@@ -3,11 +3,8 @@
 #include "base/clock.h"
 #include "base/memory.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 /** Between two looks whether a program is ready. */
 #define LOOK_NS (2 * INT64_C(1000000))
@@ -65,16 +62,6 @@ static void program_tell(struct program *program, enum program_wish wish, struct
 
 /* Looking whether it is ready */
 
-static socklen_t program_address(const struct program *program, struct sockaddr_storage *address)
-{
-    struct str host = program->port->host;
-    if (str_is(host, "0.0.0.0"))
-        host = STR("127.0.0.1");
-    else if (str_is(host, "::"))
-        host = STR("::1");
-    return scenario_sockaddr(host, program->port->number, address);
-}
-
 static void program_ready(struct program *program)
 {
     program->is_ready = true;
@@ -82,77 +69,18 @@ static void program_ready(struct program *program)
     program_tell(program, PROGRAM_READY, (struct str){0});
 }
 
-static void probe_close(struct program *program)
-{
-    if (program->probe_fd >= 0)
-        close(program->probe_fd);
-    program->probe_fd = -1;
-    program->probe_sent = false;
-    program->probe_size = 0;
-}
-
-static void probe_send(struct program *program)
-{
-    char request[1024];
-    int size =
-        snprintf(request, sizeof request,
-                 "GET " STR_FMT " HTTP/1.1\r\nhost: " STR_FMT ":%u\r\nconnection: close\r\n\r\n",
-                 STR_ARG(program->ready.http), STR_ARG(program->port->host), program->port->number);
-    if (size < 0 || (size_t)size >= sizeof request ||
-        send(program->probe_fd, request, (size_t)size, MSG_NOSIGNAL | MSG_DONTWAIT) != size) {
-        probe_close(program);
-        return;
-    }
-    program->probe_sent = true;
-}
-
-/** Reads the status line of the answer; a status below 400 is ready, anything else tries anew. */
-static void probe_read(struct program *program)
-{
-    char *into = program->probe_text + program->probe_size;
-    size_t room = sizeof program->probe_text - program->probe_size;
-    ssize_t got = recv(program->probe_fd, into, room, MSG_DONTWAIT);
-    if (got < 0 && (errno == EAGAIN || errno == EINTR))
-        return;
-    if (got > 0)
-        program->probe_size += (size_t)got;
-    struct str text = {program->probe_text, program->probe_size};
-    uint64_t status = 0;
-    if (text.size >= 12 && str_starts(text, STR("HTTP/1.")) &&
-        str_to_u64(str_slice(text, 9, 3), 999, &status) && status < 400) {
-        probe_close(program);
-        program_ready(program);
-        return;
-    }
-    if (got <= 0 || status || text.size >= 12)
-        probe_close(program);
-}
-
-/** Connects without waiting; one connection at a time, looked at again at each tick. */
+/** Looks at its port, or asks there. */
 static void probe_port(struct program *program)
 {
-    struct sockaddr_storage address;
-    socklen_t size = program_address(program, &address);
-    if (program->probe_sent) {
-        probe_read(program);
-        return;
-    }
-    if (program->probe_fd < 0)
-        program->probe_fd =
-            socket(address.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (program->probe_fd < 0)
-        return;
-    if (connect(program->probe_fd, (struct sockaddr *)&address, size) != 0 && errno != EISCONN) {
-        if (errno != EINPROGRESS && errno != EALREADY)
-            probe_close(program);
-        return;
-    }
-    if (program->ready.http.data) {
-        probe_send(program);
-        return;
-    }
-    probe_close(program);
-    program_ready(program);
+    int protocol = program->port->protocol;
+    const struct probe_target target = {
+        .host = program->port->host,
+        .number = program->port->number,
+        .path = program->ready.http,
+        .tls = protocol == PROTOCOL_HTTPS || protocol == PROTOCOL_H2,
+    };
+    if (probe_look(&program->probe, &target))
+        program_ready(program);
 }
 
 /** Looks through the lines that came since the last look. */
@@ -190,7 +118,7 @@ static void program_look(struct timer *timer)
     if (program->is_ready)
         return;
     if (clock_now() >= program->deadline_ns) {
-        probe_close(program);
+        probe_close(&program->probe);
         program_tell(program, PROGRAM_READY,
                      arena_printf(program->scenario->arena,
                                   "it was not ready within its time (looked for %s)",
@@ -252,7 +180,7 @@ static void program_ended(void *context, struct running *running)
     bool was_ready = program->is_ready;
     program->is_ready = false;
     timer_stop(&program->timer);
-    probe_close(program);
+    probe_close(&program->probe);
     if (program_is_awaited(program, PROGRAM_READY)) {
         program_tell(program, PROGRAM_READY, end_words(program));
     } else if (!program_was_ended(program) && was_ready && !program->spec->optional &&
@@ -272,7 +200,8 @@ static void program_ended(void *context, struct running *running)
 void program_init(struct program *program, struct scenario *scenario,
                   const struct program_spec *spec)
 {
-    *program = (struct program){.scenario = scenario, .spec = spec, .probe_fd = -1};
+    *program = (struct program){.scenario = scenario, .spec = spec};
+    probe_init(&program->probe);
     program->port = scenario_find_port(scenario, spec->name);
     timer_init(&program->timer, scenario->loop, program_look);
 }
@@ -366,6 +295,6 @@ void program_stop(struct program *program, void (*told)(void *context, struct st
 void program_clear(struct program *program)
 {
     timer_stop(&program->timer);
-    probe_close(program);
+    probe_close(&program->probe);
     program->waiters = NULL;
 }

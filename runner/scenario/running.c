@@ -75,6 +75,19 @@ static void environment_add_port(struct environment *environment, const struct s
                     number);
 }
 
+/** GOTO_RUN_CA: a program that cannot be given it fails by itself; the journal says why. */
+static void environment_add_ca(struct environment *environment, struct scenario *scenario)
+{
+    struct str path;
+    struct str why;
+    if (!scenario_wants_ca(scenario))
+        return;
+    if (scenario_tls_file(scenario, TLS_FILE_CA, environment->arena, &path, &why))
+        environment_set(environment, STR("GOTO_RUN_CA"), path);
+    else
+        journal_note(scenario->journal, ENTRY_NOTE, 0, "no GOTO_RUN_CA: " STR_FMT, STR_ARG(why));
+}
+
 /** Whether a list such as "localhost,10.0.0.1" has this host in it. */
 static bool host_list_has(struct str list, struct str host)
 {
@@ -134,6 +147,7 @@ static const char **environment_make(struct scenario *scenario, const struct run
     }
     for (size_t i = 0; i < scenario->port_count; i++)
         environment_add_port(&environment, &scenario->ports[i]);
+    environment_add_ca(&environment, scenario);
     environment_extend_no_proxy(&environment, scenario);
     const struct map_entry *own = request->env.items;
     for (size_t i = 0; i < request->env.count; i++) {

@@ -3,10 +3,11 @@
  *
  * scenario.c     the order of a run, from opening the ports to the verdict
  * ports.c        ports, variables of the run
+ * endpoint.c     where a name, an address or a URL leads
  * client.c       clients and their steps
  * timeline.c     events
  * actions.c      doing an action, for events and steps; the runner's own actions
- * programs.c     programs in the middle
+ * programs.c     programs in the middle; probe.c looks whether they are ready
  * running.c      a process and its journal entries
  * rules.c        nothing passes in silence
  * verbs.c        the family of verbs; sleep, wait, verify
@@ -17,6 +18,7 @@
 #include "base/random.h"
 #include "runner/client/http.h"
 #include "runner/scenario/condition.h"
+#include "runner/scenario/probe.h"
 #include "runner/scenario/run_options.h"
 #include "runner/scenario/running.h"
 #include "runner/scenario/scenario.h"
@@ -24,6 +26,7 @@
 #include "runner/spec/spec.h"
 #include "server/action.h"
 #include "server/http/upstream.h"
+#include "server/tls/tls.h"
 
 #include <sys/socket.h>
 
@@ -33,8 +36,8 @@ struct scenario_port {
     struct place place; /**< of its key in the spec */
     struct str host;
     uint16_t number;
-    const char *scheme; /**< "http"; NULL: host:port is its URL */
-    struct port *port;  /**< NULL for a program */
+    int protocol;      /**< of a program: enum upstream_protocol or PROGRAM_OPAQUE */
+    struct port *port; /**< NULL for a program */
     struct upstream *upstream;
     struct upstream_config *config;
     int held_fd; /**< a program's number while the program does not run; -1 else */
@@ -123,12 +126,9 @@ struct program {
     struct scenario_port *port;
     struct running *running;
     struct program_ready ready;
-    struct timer timer;  /**< the next look */
-    int probe_fd;        /**< a connection that looks whether it is ready; -1 = none */
-    bool probe_sent;     /**< a request was sent on it */
-    char probe_text[64]; /**< the beginning of the answer */
-    size_t probe_size;
-    uint64_t seen; /**< journal entries looked at */
+    struct timer timer; /**< the next look */
+    struct probe probe; /**< of its port, while it is not ready */
+    uint64_t seen;      /**< journal entries looked at */
     bool is_ready;
     bool stopped_by_action;
     int signalled; /**< the last signal that an action sent it; 0 = none */
@@ -155,11 +155,12 @@ struct scenario {
     struct server server;
     uint64_t seed;
     enum phase phase;
-    struct str folder;       /**< of the spec, absolute */
-    struct str tmp;          /**< made at the first use; empty before */
-    struct spec_scope scope; /**< of the scenario itself: upstreams, events */
-    struct live_value *set;  /**< newest first: the newest of a name counts */
-    uint64_t changes;        /**< numbers given by scenario_set() */
+    struct str folder;               /**< of the spec, absolute */
+    struct str tmp;                  /**< made at the first use; empty before */
+    struct str tls_files[TLS_FILES]; /**< paths of those that were written; data NULL = not yet */
+    struct spec_scope scope;         /**< of the scenario itself: upstreams, events */
+    struct live_value *set;          /**< newest first: the newest of a name counts */
+    uint64_t changes;                /**< numbers given by scenario_set() */
     struct scenario_port *ports;
     size_t port_count;
     struct program *programs;
@@ -201,8 +202,22 @@ struct scenario {
 GOTO_MUST_USE int scenario_open_ports(struct scenario *scenario);
 void scenario_close_ports(struct scenario *scenario);
 struct scenario_port *scenario_find_port(const struct scenario *scenario, struct str name);
-/** The base URL: "http://127.0.0.1:1234", or "127.0.0.1:1234" where it has no scheme. */
+/** The base URL of this moment: "http://127.0.0.1:1234", or "127.0.0.1:1234" where it has no
+ * scheme.
+ */
 struct str scenario_port_url(const struct scenario_port *port, struct arena *arena);
+/** What a port speaks now: enum upstream_protocol or PROGRAM_OPAQUE. */
+int scenario_port_protocol(const struct scenario_port *port);
+/** Whether programs are told of the run's authority: a port may speak TLS, or the spec uses
+ * `${ca}`. */
+bool scenario_wants_ca(const struct scenario *scenario);
+/**
+ * The path of a file of the run's authority in the private folder, written at the first use.
+ *
+ * @return true, or false with *why (in the arena)
+ */
+GOTO_MUST_USE bool scenario_tls_file(struct scenario *scenario, enum tls_file file,
+                                     struct arena *arena, struct str *path, struct str *why);
 struct str scenario_folder(const struct scenario *scenario);
 /** The scope of a client's steps: its captures, or all captures for `finally`. */
 void scenario_scope(struct scenario *scenario, struct client *client, struct spec_scope *scope);

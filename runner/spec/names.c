@@ -47,21 +47,39 @@ static void collect_keys(struct names *names, struct name_list *list, const stru
         names_add(names, list, map->pairs[i].key->text, map->pairs[i].key->place);
 }
 
-static void collect_routes(struct names *names, const struct node *upstreams)
+/** The routes that an upstream, or a `switch` of it, has: "api.foobar". */
+static void collect_routes(struct names *names, struct str upstream, const struct node *map)
+{
+    const struct node *routes = map_of(map, "routes");
+    for (size_t i = 0; routes && routes->kind == NODE_LIST && i < routes->count; i++) {
+        const struct node *name = map_of(routes->items[i], "name");
+        if (is_scalar(name))
+            names_add(names, &names->routes,
+                      arena_printf(names->arena, STR_FMT "." STR_FMT, STR_ARG(upstream),
+                                   STR_ARG(name->text)),
+                      name->place);
+    }
+}
+
+static void collect_upstreams(struct names *names, const struct node *upstreams)
 {
     if (!upstreams || upstreams->kind != NODE_MAP)
         return;
-    for (size_t i = 0; i < upstreams->count; i++) {
-        const struct node *routes = map_of(upstreams->pairs[i].value, "routes");
-        for (size_t j = 0; routes && routes->kind == NODE_LIST && j < routes->count; j++) {
-            const struct node *name = map_of(routes->items[j], "name");
-            if (is_scalar(name))
-                names_add(names, &names->routes,
-                          arena_printf(names->arena, STR_FMT "." STR_FMT,
-                                       STR_ARG(upstreams->pairs[i].key->text), STR_ARG(name->text)),
-                          name->place);
-        }
-    }
+    for (size_t i = 0; i < upstreams->count; i++)
+        collect_routes(names, upstreams->pairs[i].key->text, upstreams->pairs[i].value);
+}
+
+/** What an action defines: the variables of a `set`, the routes of a `switch`. */
+static void collect_action(struct names *names, const struct node *action)
+{
+    const struct node *change = map_of(action, "switch");
+    const struct node *port = map_of(change, "port");
+    collect_keys(names, &names->set, map_of(action, "set"));
+    if (is_scalar(port))
+        collect_routes(names, port->text, change);
+    for (size_t i = 0; port && port->kind == NODE_LIST && i < port->count; i++)
+        if (is_scalar(port->items[i]))
+            collect_routes(names, port->items[i]->text, change);
 }
 
 /** What a `run` that goes on in the background is called: the step's name. */
@@ -80,7 +98,7 @@ static void collect_step(struct names *names, const struct node *step)
             names_add(names, &names->running, name->text, name->place);
     }
     collect_keys(names, &names->captures, map_of(step, "capture"));
-    collect_keys(names, &names->set, map_of(step, "set"));
+    collect_action(names, step);
 }
 
 static void collect_steps(struct names *names, const struct node *steps)
@@ -122,9 +140,9 @@ static void collect_events(struct names *names, const struct node *events)
         const struct node *actions = map_of(event, "do");
         if (is_scalar(name))
             names_add(names, &names->events, name->text, name->place);
-        collect_keys(names, &names->set, map_of(event, "set"));
+        collect_action(names, event);
         for (size_t j = 0; actions && actions->kind == NODE_LIST && j < actions->count; j++)
-            collect_keys(names, &names->set, map_of(actions->items[j], "set"));
+            collect_action(names, actions->items[j]);
     }
 }
 
@@ -141,7 +159,7 @@ struct names *names_collect(struct arena *arena, const struct node *document)
         names->ports.items[i].is_program = true;
     collect_keys(names, &names->programs, programs);
     collect_keys(names, &names->running, programs);
-    collect_routes(names, map_of(document, "upstreams"));
+    collect_upstreams(names, map_of(document, "upstreams"));
     collect_clients(names, document);
     collect_events(names, map_of(document, "events"));
     collect_keys(names, &names->variables, map_of(document, "vars"));

@@ -3,7 +3,10 @@
 /** Schemes of the address that a program listens on. */
 static const struct choice protocol_choices[] = {
     {"http", PROTOCOL_HTTP, "`${name}` is http://host:port"},
-    {"tcp", PROTOCOL_HTTP + 100, "`${name}` is host:port"},
+    {"https", PROTOCOL_HTTPS, "`${name}` is https://host:port"},
+    {"h2c", PROTOCOL_H2C, "HTTP/2 in clear; `${name}` is http://host:port"},
+    {"h2", PROTOCOL_H2, "HTTP/2 over TLS; `${name}` is https://host:port"},
+    {"tcp", PROGRAM_OPAQUE, "`${name}` is host:port"},
     {0},
 };
 static const struct type protocol_type = TYPE_CHOICE(protocol_choices);
@@ -14,7 +17,8 @@ static const struct row ready_rows[] = {
     {"output", &type_predicate_text, offsetof(struct program_ready, output), 0, NULL,
      "Ready once a line of its output holds this text, or fulfils this predicate."},
     {"http", &type_text, offsetof(struct program_ready, http), 0, NULL,
-     "Ready once a GET of this path on its port is answered with a status below 400."},
+     "Ready once a GET of this path on its port is answered with a status below 400; by HTTP/1.1, "
+     "for https over TLS whose certificate is not looked at."},
     {"within", &type_time_positive, offsetof(struct program_ready, within_ns), 0, "5s",
      "The longest it may take to be ready."},
 };
@@ -83,7 +87,7 @@ static const struct row program_rows[] = {
     {"host", &type_text, offsetof(struct program_spec, host), 0, "127.0.0.1",
      "The address it listens on."},
     {"protocol", &protocol_type, offsetof(struct program_spec, protocol), 0, "http",
-     "The scheme of `${name}`."},
+     "What it speaks: the scheme of `${name}`, and what the built-in clients speak to it."},
     {"ready", &ready_pointer, offsetof(struct program_spec, ready), 0, "port: true",
      "When it is ready; the clients start then."},
     {"optional", &type_bool, offsetof(struct program_spec, optional), 0, "false",
@@ -95,10 +99,24 @@ static void program_preset(void *into)
     ((struct program_spec *)into)->host = STR("127.0.0.1");
 }
 
+/** Whether a program is ready is asked by HTTP/1.1. */
+static enum read_result program_check(struct reader *reader, const struct node *node, void *into)
+{
+    const struct program_spec *program = into;
+    bool h2 = program->protocol == PROTOCOL_H2 || program->protocol == PROTOCOL_H2C;
+    if (!h2 || !program->ready || !program->ready->http.data)
+        return READ_OK;
+    diagnostics_add(reader->diagnostics, node_get(node, "ready")->place,
+                    "'ready: {http: …}' asks by HTTP/1.1, and the program does not speak that");
+    diagnostics_help(reader->diagnostics, "write ready: {port: true} or {output: TEXT}");
+    return READ_FAILED;
+}
+
 static const struct table program_table = {
     TABLE_ROWS("program", program_rows),
     .doc = "A program under test in the middle: started before the clients, stopped at the end.",
     .preset = program_preset,
+    .check = program_check,
 };
 static const struct type program_table_type = TYPE_TABLE(&program_table, struct program_spec);
 

@@ -1,5 +1,7 @@
 #include "runner/spec/scope.h"
 
+#include "server/tls/tls.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -135,10 +137,39 @@ static struct str folder_of(struct arena *arena, struct str path)
     return arena_copy(arena, str_slice(path, 0, size ? size : 1));
 }
 
-/** What is built in and known: spec-dir; `tmp` and `seed` later. */
+/** Files of the run's authority; `tls_file_find()` knows which of them there are. */
+static const char *const tls_names[] = {"ca",
+                                        "client-cert",
+                                        "client-key",
+                                        "client-cert.expired",
+                                        "client-key.expired",
+                                        "client-cert.untrusted",
+                                        "client-key.untrusted"};
+
+/** Whether a name begins as one of them: "ca.x", "client-cert.expird". */
+static bool is_tls_name(struct str name)
+{
+    ptrdiff_t dot = str_find_byte(name, '.');
+    struct str first = dot < 0 ? name : str_slice(name, 0, (size_t)dot);
+    for (size_t i = 0; i < COUNT_OF(tls_names); i++)
+        if (str_is(first, tls_names[i]))
+            return true;
+    return false;
+}
+
+static void find_nearest_tls(struct str name, struct nearest *nearest)
+{
+    if (!nearest)
+        return;
+    nearest->wanted = name;
+    for (size_t i = 0; i < COUNT_OF(tls_names); i++)
+        str_nearest(nearest, str_of(tls_names[i]));
+}
+
+/** What is built in and known: spec-dir; `tmp`, `seed` and the files of TLS later. */
 static enum resolve_result resolve_built_in(const struct spec_scope *scope, struct arena *arena,
                                             struct str name, const struct json **value,
-                                            struct str *why, bool *mine)
+                                            struct str *why, struct nearest *nearest, bool *mine)
 {
     *mine = true;
     if (str_is(name, "spec-dir")) {
@@ -148,14 +179,12 @@ static enum resolve_result resolve_built_in(const struct spec_scope *scope, stru
         free(absolute);
         return RESOLVE_OK;
     }
-    if (str_is(name, "tmp") || str_is(name, "seed"))
+    enum tls_file file;
+    if (str_is(name, "tmp") || str_is(name, "seed") || tls_file_find(name, &file))
         return RESOLVE_LATER;
-    if (str_is(name, "ca") || str_starts(name, STR("client-cert")) ||
-        str_starts(name, STR("client-key"))) {
-        *why = arena_printf(arena,
-                            "'${" STR_FMT
-                            "}' is part of the language but not of this version (it needs TLS)",
-                            STR_ARG(name));
+    if (is_tls_name(name)) {
+        *why = arena_printf(arena, "unknown name '" STR_FMT "' in ${}", STR_ARG(name));
+        find_nearest_tls(name, nearest);
         return RESOLVE_FAILED;
     }
     *mine = false;
@@ -173,7 +202,8 @@ static void find_nearest(const struct spec_scope *scope, struct str name, struct
         for (size_t j = 0; j < lists[i]->count; j++)
             str_nearest(nearest, lists[i]->items[j].name);
     }
-    static const char *const known[] = {"tmp", "seed", "spec-dir", "env"};
+    static const char *const known[] = {"tmp", "seed",        "spec-dir",  "env",
+                                        "ca",  "client-cert", "client-key"};
     for (size_t i = 0; i < COUNT_OF(known); i++)
         str_nearest(nearest, str_of(known[i]));
 }
@@ -191,7 +221,7 @@ static enum resolve_result scope_variable(const struct scope *base, struct arena
     }
     if (str_starts(name, STR("env.")))
         return found_or_skipped(scope, resolve_env(arena, str_from(name, 4), value, why));
-    enum resolve_result result = resolve_built_in(scope, arena, name, value, why, &mine);
+    enum resolve_result result = resolve_built_in(scope, arena, name, value, why, nearest, &mine);
     if (mine)
         return result;
     if (!scope->live && names_find(&scope->spec->names->set, name))

@@ -3,6 +3,7 @@
 #include "base/memory.h"
 #include "runner/spec/document.h"
 #include "runner/spec/scope.h"
+#include "runner/spec/speech.h"
 #include "runner/spec/titles.h"
 #include "server/action.h"
 
@@ -181,23 +182,36 @@ static bool scenario_runs_programs(const struct scenario_spec *scenario)
     return false;
 }
 
+/** What check_captures() hands to its visitor. */
+struct capture_check {
+    struct reader *reader;
+    struct list upstreams;
+};
+
+static void check_capture(void *context, const struct chosen *chosen)
+{
+    struct capture_check *check = context;
+    (void)action_check_captures(check->reader, chosen, &check->upstreams);
+}
+
 /** Templates of `respond` actions may use what the route they are for captures. */
 static void check_captures(struct building *building)
 {
-    const struct scenario_spec *scenario = building->scenario;
-    const struct list *upstreams = &scenario->upstreams;
-    for (size_t c = 0; c <= scenario->client_count; c++) {
-        const struct client_spec *client =
-            c < scenario->client_count ? &scenario->clients[c] : scenario->finally;
-        for (size_t i = 0; client && i < client->count; i++)
-            (void)action_check_captures(&building->reader, &client->read[i].verb, upstreams);
-    }
-    const struct event_spec *events = scenario->events.items;
-    for (size_t i = 0; i < scenario->events.count; i++) {
-        const struct chosen *actions = events[i].actions.items;
-        for (size_t j = 0; j < events[i].actions.count; j++)
-            (void)action_check_captures(&building->reader, &actions[j], upstreams);
-    }
+    struct capture_check check = {
+        .reader = &building->reader,
+        .upstreams = spec_upstreams_ever(building->scenario, building->file->arena),
+    };
+    spec_each_action(building->scenario, check_capture, &check);
+}
+
+static bool scenario_speaks_tls(struct building *building)
+{
+    const struct list *upstreams = &building->scenario->upstreams;
+    const struct map_entry *entries = upstreams->items;
+    for (size_t i = 0; i < upstreams->count; i++)
+        if (spec_port_speaks(&building->reader, building->scenario, entries[i].name) & SPEECH_TLS)
+            return true;
+    return false;
 }
 
 /** Two upstreams at one address could never be open both. */
@@ -307,6 +321,10 @@ static void read_document(struct building *building, const struct spec_options *
     for (size_t i = 0; i < scenario->client_count; i++)
         check_steps(building, &scenario->clients[i]);
     check_steps(building, scenario->finally);
+    if (building->reader.diagnostics->count == before) {
+        spec_check_speech(&building->reader, scenario);
+        scenario->speaks_tls = scenario_speaks_tls(building);
+    }
     building->reader.scope = NULL;
     if (building->reader.diagnostics->count != before)
         return;

@@ -98,6 +98,7 @@ struct event_after {
 /** [struct event_spec] */
 extern const struct type event_type;
 
+enum { PROGRAM_OPAQUE = -1 };
 /** A program in the middle (3.5). */
 struct program_spec {
     struct str name;
@@ -106,7 +107,7 @@ struct program_spec {
     struct run_request *run;
     uint16_t port; /**< 0 = auto */
     struct str host;
-    int protocol; /**< enum upstream_protocol: scheme of its URL */
+    int protocol; /**< enum upstream_protocol, or PROGRAM_OPAQUE: host:port is its URL */
     struct program_ready
         *ready; /**< NULL: `port: true` when it has a protocol, else started is ready */
     bool optional;
@@ -153,6 +154,7 @@ struct scenario_spec {
     struct list events; /**< of struct event_spec */
     struct list verify; /**< of struct verify_item */
     struct str *verify_titles;
+    bool speaks_tls;     /**< a port of an upstream speaks TLS, or may at some time */
     bool runs_programs;  /**< a run verb, client, action or program anywhere */
     struct names *names; /**< what the document defines */
 };

@@ -1,5 +1,7 @@
 #include "server/http/echo.h"
 
+#include "server/tls/tls.h"
+
 #include <stdlib.h>
 
 struct named {
@@ -61,6 +63,25 @@ static struct json *headers_json(const struct headers *headers, struct arena *ar
     return object;
 }
 
+/** A text, or null where there is none. */
+static struct json *text_json(struct str text, struct arena *arena)
+{
+    return text.data ? json_string(arena, text) : json_null(arena);
+}
+
+static struct json *tls_json(const struct tls_info *tls, struct arena *arena)
+{
+    if (!tls)
+        return json_null(arena);
+    struct json *object = json_object(arena);
+    json_put(arena, object, STR("version"), text_json(tls->version, arena));
+    json_put(arena, object, STR("cipher"), text_json(tls->cipher, arena));
+    json_put(arena, object, STR("sni"), text_json(tls->sni, arena));
+    json_put(arena, object, STR("alpn"), text_json(tls->alpn, arena));
+    json_put(arena, object, STR("client-cert"), text_json(tls->client_cert, arena));
+    return object;
+}
+
 struct json *echo_json(struct exchange *exchange, struct str upstream, struct arena *arena)
 {
     const struct request *request = &exchange->request;
@@ -83,7 +104,7 @@ struct json *echo_json(struct exchange *exchange, struct str upstream, struct ar
     json_put(arena, client, STR("address"), json_string(arena, address));
     json_put(arena, client, STR("port"), json_integer(arena, port));
     json_put(arena, echo, STR("client"), client);
-    json_put(arena, echo, STR("tls"), json_null(arena));
+    json_put(arena, echo, STR("tls"), tls_json(exchange->stream->tls, arena));
     return echo;
 }
 

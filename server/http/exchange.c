@@ -29,6 +29,7 @@ static void exchange_journal_request(struct exchange *exchange)
     entry.connection = exchange->stream->number;
     entry.request = exchange->number;
     entry.flags = exchange->reused ? ENTRY_REUSED : 0;
+    entry.extra = exchange->stream_id;
     /* before the append: its observers may answer, hold or end the exchange */
     exchange->entry = journal_last(server->journal) + 1;
     journal_append(server->journal, &entry, buf_str(packed));
@@ -142,6 +143,32 @@ static void exchange_complete(struct exchange *exchange, bool close)
     exchange->codec->done(exchange, close);
 }
 
+/** Everything was given to the codec. */
+static void exchange_given(struct exchange *exchange, bool close)
+{
+    void (*responder_gone)(struct exchange *) = exchange->responder_gone;
+    /* what came of giving it may have ended the exchange */
+    if (exchange->state == EXCHANGE_ENDED)
+        return;
+    if (!exchange->sending) {
+        exchange_complete(exchange, close);
+        return;
+    }
+    exchange->state = EXCHANGE_SENDING;
+    exchange->responder_gone = NULL;
+    exchange->responder_writable = NULL;
+    if (responder_gone)
+        responder_gone(exchange);
+}
+
+void exchange_sent(struct exchange *exchange)
+{
+    if (exchange->state != EXCHANGE_SENDING)
+        return;
+    exchange->sending = false;
+    exchange_complete(exchange, false);
+}
+
 void exchange_informational(struct exchange *exchange, unsigned status,
                             const struct headers *headers)
 {
@@ -172,7 +199,7 @@ void exchange_finish(struct exchange *exchange, const struct headers *trailers)
         return;
     stream_enter(stream);
     exchange->codec->finish(exchange, trailers);
-    exchange_complete(exchange, false);
+    exchange_given(exchange, false);
     stream_leave(stream);
 }
 
@@ -185,7 +212,7 @@ void exchange_static(struct exchange *exchange, const struct static_answer *answ
     exchange_begin(exchange, answer->status);
     exchange->body_sent = str_is(exchange->request.method, "HEAD") ? 0 : answer->body.size;
     exchange->codec->whole(exchange, answer);
-    exchange_complete(exchange, answer->close);
+    exchange_given(exchange, answer->close);
     stream_leave(stream);
 }
 
@@ -194,7 +221,14 @@ void exchange_raw(struct exchange *exchange, unsigned status, struct str bytes, 
     struct stream *stream = exchange->stream;
     if (exchange->state != EXCHANGE_WAITING)
         return;
-    GOTO_ASSERT(exchange->codec->raw);
+    if (!exchange->codec->raw) {
+        journal_note(exchange_server(exchange)->journal, ENTRY_NOTE, stream->port->name_id,
+                     "request %llu: `raw` is no answer of %s: its stream is reset",
+                     (unsigned long long)exchange->number,
+                     http_version_name(exchange->request.version));
+        exchange_cut(exchange, CLOSE_FIN);
+        return;
+    }
     stream_enter(stream);
     exchange_begin(exchange, status);
     exchange->body_sent = bytes.size;
@@ -216,7 +250,8 @@ void exchange_cut(struct exchange *exchange, enum close_how how)
 
 size_t exchange_queued(const struct exchange *exchange)
 {
-    return stream_queued(exchange->stream);
+    return exchange->codec->queued ? exchange->codec->queued(exchange)
+                                   : stream_queued(exchange->stream);
 }
 
 struct str exchange_client(struct exchange *exchange, uint16_t *port)

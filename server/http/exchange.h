@@ -1,7 +1,7 @@
 /**
  * An exchange: one request and its answer, whatever version of HTTP carries it.
  *
- * The codec (h1.c; HTTP/2 later) makes an exchange when a request's head came, fills the request,
+ * The codec (h1.c, h2.c) makes an exchange when a request's head came, fills the request,
  * and hands it over by exchange_arrived() when it was read whole. The exchange is journalled, held
  * while actions that its arrival triggered are not done, and then given to the port's upstream,
  * which answers by the calls below. The codec frees it when it ended: answered whole, cut, or its
@@ -44,12 +44,16 @@ struct exchange_codec {
     void (*head)(struct exchange *exchange, const struct response_head *head);
     void (*body)(struct exchange *exchange, struct str bytes);
     void (*finish)(struct exchange *exchange, const struct headers *trailers);
-    /** The exact bytes; NULL where the protocol has no such thing. */
+    /** The exact bytes; NULL where the protocol has no such thing: the exchange is cut. */
     void (*raw)(struct exchange *exchange, struct str bytes);
-    /** Ends without completing: HTTP/1 ends the connection that way; KEEP leaves it silent. */
+    /** Ends without completing: HTTP/1 ends the connection that way, HTTP/2 by KILL, else it resets
+     * the stream; KEEP leaves it silent. */
     void (*cut)(struct exchange *exchange, enum close_how how);
-    /** A whole answer, serialised before. */
+    /** A whole answer, serialised before. This and finish() set exchange->sending where the end of
+     * the answer waits in the codec, which calls exchange_sent() once it is out. */
     void (*whole)(struct exchange *exchange, const struct static_answer *answer);
+    /** Bytes of the answer that wait to be sent; NULL: those of the stream. */
+    size_t (*queued)(const struct exchange *exchange);
     /** The exchange was answered whole and journalled: free it, go on with the connection (`close`:
      * end it). */
     void (*done)(struct exchange *exchange, bool close);
@@ -60,6 +64,7 @@ enum exchange_state {
     EXCHANGE_HELD,      /**< it is; actions it triggered are not done */
     EXCHANGE_WAITING,   /**< given to the upstream; no byte of the answer yet */
     EXCHANGE_ANSWERING, /**< the head was sent */
+    EXCHANGE_SENDING,   /**< all of the answer was given; its end waits in the codec */
     EXCHANGE_ENDED,     /**< whole or cut; the codec will free it */
 };
 
@@ -71,6 +76,7 @@ struct exchange {
     struct arena *arena; /**< made by exchange_arena() at the first need; freed with the exchange */
     uint64_t number;     /**< of the request on its port, from 1 */
     uint64_t entry;      /**< number of its journal entry */
+    uint32_t stream_id;  /**< of HTTP/2; 0 for others */
     int64_t whole_ns;    /**< monotonic: the request was read whole */
     int64_t first_byte_ns; /**< monotonic: first byte of the final answer; 0 = none yet */
     enum exchange_state state;
@@ -86,6 +92,7 @@ struct exchange {
     void (*responder_gone)(struct exchange *exchange);
     void (*responder_writable)(
         struct exchange *exchange);   /**< the queue is low again; may be NULL */
+    bool sending;                     /**< set by the codec: see finish() */
     bool telling;                     /**< its journal entry is being told to observers */
     bool reused;                      /**< its connection had a request before */
     bool journalled;                  /**< the entry of its answer was written */
@@ -108,6 +115,9 @@ void exchange_gone(struct exchange *exchange, bool aborted);
  * and journalled so at once. It goes on: who only closed its sending side still gets the answer.
  */
 void exchange_peer_ended(struct exchange *exchange);
+/** Called by the codec: the end of an answer that was `sending` is out. The exchange may be freed.
+ */
+void exchange_sent(struct exchange *exchange);
 /** Called by hold_release(): nothing holds the request any more. */
 void exchange_released(struct exchange *exchange);
 
@@ -138,7 +148,7 @@ struct static_answer {
 void exchange_static(struct exchange *exchange, const struct static_answer *answer);
 
 /** The exact bytes as the answer (HTTP/1); then the exchange is over, the connection stays unless
- * `close`. */
+ * `close`. HTTP/2 has no such thing: it is noted in the journal, and the exchange is cut. */
 void exchange_raw(struct exchange *exchange, unsigned status, struct str bytes, bool close);
 /** Ends the exchange and its connection without completing; journals it. The exchange may be freed.
  */

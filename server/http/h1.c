@@ -179,6 +179,10 @@ void h1_refuse(struct h1 *h1, unsigned status, const char *why)
 static void h1_request_whole(struct h1 *h1, struct h1_exchange *x)
 {
     struct exchange *exchange = &x->exchange;
+    if (h1->upgrade) {
+        h1->upgrade->whole(h1, x);
+        return;
+    }
     exchange->request.body = buf_str(&x->body);
     exchange->reused = h1->requests++ > 0;
     h1->blank = false;
@@ -234,6 +238,11 @@ static void h1_head_whole(struct h1 *h1, struct h1_exchange *x, bool more)
     request->query = head.query;
     request->authority = head.authority;
     request->version = head.version;
+    const char *why = NULL;
+    if (h1->upgrade && !h1->upgrade->asks(request, &why)) {
+        h1_refuse(h1, 426, why);
+        return;
+    }
     x->keep_alive = head.keep_alive;
     x->is_head = str_is(head.method, "HEAD");
     /* behind a 2xx to CONNECT the client takes what comes for the tunnel, which we do not have */
@@ -256,8 +265,11 @@ static size_t h1_take_head(struct h1 *h1, struct h1_exchange *x, struct str byte
         buf_truncate(&x->head, x->scan.at);
     }
     size_t taken = x->scan.at - before;
+    /* where HTTP/2 is spoken, what is no request line is a broken preface: whoever sent it would
+     * not understand an answer */
+    bool preface = h1->upgrade && !x->scan.fields_at;
     if (progress == H1_BAD)
-        h1_refuse(h1, x->scan.fault.status, x->scan.fault.why);
+        h1_refuse(h1, preface ? 0 : x->scan.fault.status, x->scan.fault.why);
     else if (progress == H1_DONE)
         h1_head_whole(h1, x, taken < bytes.size);
     return taken;
@@ -378,13 +390,20 @@ static void h1_settle(struct h1 *h1)
         h1_arm(h1);
 }
 
-static size_t h1_bytes(struct stream *stream, struct str bytes)
+size_t h1_bytes(struct stream *stream, struct str bytes)
 {
+    const struct protocol *protocol = stream->protocol;
     struct h1 *h1 = stream->state;
     size_t taken = 0;
     h1->parsing = true;
-    while (taken < bytes.size && !stream->closing && (!h1->current || h1_is_reading(h1)))
+    while (taken < bytes.size && !stream->closing && (!h1->current || h1_is_reading(h1))) {
         taken += h1_take(h1, str_from(bytes, taken));
+        /* upgraded: `h1` is gone, the rest is for what the stream speaks now */
+        if (stream->protocol != protocol)
+            return taken + (taken < bytes.size && !stream->closing
+                                ? stream->protocol->bytes(stream, str_from(bytes, taken))
+                                : 0);
+    }
     h1->parsing = false;
     h1_settle(h1);
     return taken;
@@ -413,7 +432,7 @@ void h1_done(struct exchange *exchange, bool close)
 
 /* The stream's other calls. */
 
-static void *h1_start(struct stream *stream)
+void *h1_start(struct stream *stream)
 {
     struct h1 *h1 = memory_alloc(sizeof *h1);
     h1->stream = stream;
@@ -422,14 +441,14 @@ static void *h1_start(struct stream *stream)
     return h1;
 }
 
-static void h1_writable(struct stream *stream)
+void h1_writable(struct stream *stream)
 {
     struct h1 *h1 = stream->state;
     if (h1->current && h1->current->exchange.responder_writable)
         h1->current->exchange.responder_writable(&h1->current->exchange);
 }
 
-static void h1_ended(struct stream *stream, bool reset)
+void h1_ended(struct stream *stream, bool reset)
 {
     struct h1 *h1 = stream->state;
     if (h1_is_reading(h1)) {
@@ -444,7 +463,7 @@ static void h1_ended(struct stream *stream, bool reset)
     }
 }
 
-static void h1_closing(struct stream *stream)
+void h1_closing(struct stream *stream)
 {
     struct h1 *h1 = stream->state;
     timer_stop(&h1->timer);
@@ -452,7 +471,7 @@ static void h1_closing(struct stream *stream)
         exchange_gone(&h1->current->exchange, false);
 }
 
-static void h1_drain(struct stream *stream)
+void h1_drain(struct stream *stream)
 {
     struct h1 *h1 = stream->state;
     h1->draining = true;
@@ -465,13 +484,13 @@ static void h1_drain(struct stream *stream)
         stream_close(stream, CLOSE_FIN);
 }
 
-static bool h1_is_idle(const struct stream *stream)
+bool h1_is_idle(const struct stream *stream)
 {
     const struct h1 *h1 = stream->state;
     return !h1->current;
 }
 
-static void h1_gone(struct stream *stream)
+void h1_gone(struct stream *stream)
 {
     struct h1 *h1 = stream->state;
     timer_stop(&h1->timer);

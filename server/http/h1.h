@@ -22,12 +22,23 @@ enum {
     H1_KEPT_EXCHANGES = 128, /**< unused exchanges kept by a server */
 };
 
+struct h1;
 struct h1_exchange;
+
+/** What a port does with requests that does not speak HTTP/1 any further (h2_upgrade.c). */
+struct h1_upgrade {
+    /** Whether the request asks to go on in another protocol; else it is refused by 426, *why says
+     * why. */
+    bool (*asks)(const struct request *request, const char **why);
+    /** One that asks was read whole: the stream gets its other protocol, `h1` and `x` are gone. */
+    void (*whole)(struct h1 *h1, struct h1_exchange *x);
+};
 
 /** The protocol's state of one connection. */
 struct h1 {
     struct stream *stream;
-    struct h1_exchange *current; /**< NULL between requests */
+    const struct h1_upgrade *upgrade; /**< NULL: requests are answered here */
+    struct h1_exchange *current;      /**< NULL between requests */
     struct timer
         timer; /**< the nearest of the limits idle, read, life; may fire early and start again */
     int64_t began_ns;  /**< monotonic: the first byte of the current request came */
@@ -64,13 +75,23 @@ struct h1_exchange {
 
 extern const struct exchange_codec h1_codec;
 
+/* The calls of h1_protocol, for protocols that begin as it does. */
+void *h1_start(struct stream *stream);
+size_t h1_bytes(struct stream *stream, struct str bytes);
+void h1_writable(struct stream *stream);
+void h1_ended(struct stream *stream, bool reset);
+void h1_closing(struct stream *stream);
+void h1_drain(struct stream *stream);
+bool h1_is_idle(const struct stream *stream);
+void h1_gone(struct stream *stream);
+
 /** The connection's next step after an answer: another request, or its end. Frees the exchange. */
 void h1_done(struct exchange *exchange, bool close);
 
 /** Refuses what the client sent: journals why, answers unless `status` is 0, and ends the
  * connection. */
 void h1_refuse(struct h1 *h1, unsigned status, const char *why);
-/** Writes the answer to a refused request. */
+/** Writes the answer to a refused request; one of 426 says that h2c is wanted. */
 void h1_write_refusal(struct stream *stream, unsigned status, const char *why, bool with_body);
 
 /** An exchange that is ready to read a head, and back. */

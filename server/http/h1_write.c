@@ -203,8 +203,9 @@ void h1_write_refusal(struct stream *stream, unsigned status, const char *why, b
     buf_printf(into,
                "content-type: text/plain\r\n"
                "content-length: %zu\r\n"
-               "connection: close\r\n\r\n",
-               text.size + 1);
+               "%sconnection: close%s\r\n\r\n",
+               text.size + 1, status == 426 ? "upgrade: h2c\r\n" : "",
+               status == 426 ? ", upgrade" : "");
     if (with_body) {
         buf_append(into, text);
         buf_append_byte(into, '\n');

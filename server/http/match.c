@@ -1,6 +1,7 @@
 /* Testing requests against a match, and saying why one does not. */
 #include "base/random.h"
 #include "server/http/match_private.h"
+#include "server/tls/tls.h"
 
 enum {
     /** How much the path counts for what is nearest: more than all other conditions together. */
@@ -219,6 +220,24 @@ static bool body_test(struct trial *trial)
     return true;
 }
 
+/** What the connection's TLS knows; missing in clear. */
+static bool tls_test(struct trial *trial)
+{
+    const struct match *match = trial->match;
+    const struct tls_info *tls = trial->context->tls;
+    struct arena *arena = trial->arena;
+    if (match->sni) {
+        const struct json *sni = tls && tls->sni.data ? json_string(arena, tls->sni) : NULL;
+        if (!value_test(trial, match->sni, sni, "sni", STR("")))
+            return false;
+    }
+    if (!match->client_cert)
+        return true;
+    const struct json *subject =
+        tls && tls->client_cert.data ? json_string(arena, tls->client_cert) : NULL;
+    return value_test(trial, match->client_cert, subject, "client-cert", STR(""));
+}
+
 static bool chance_test(struct trial *trial)
 {
     const double *chance = trial->match->chance;
@@ -264,7 +283,7 @@ bool match_test(const struct match *match, const struct request *request,
                    fields_test(&trial, &match->query, "query", query_field) &&
                    fields_test(&trial, &match->headers, "header", header_field) &&
                    fields_test(&trial, &match->cookies, "cookie", cookie_field) &&
-                   form_test(&trial) && body_test(&trial) && not_test(&trial) &&
+                   form_test(&trial) && body_test(&trial) && tls_test(&trial) && not_test(&trial) &&
                    chance_test(&trial);
     if (matches && captures)
         *captures = found;
@@ -290,8 +309,8 @@ struct list match_captures(const struct match *match)
 static bool match_has_more(const struct match *match)
 {
     return match->query.count || match->headers.count || match->cookies.count ||
-           match->form.count || match->chance || match->unless ||
-           !body_check_is_empty(&match->body);
+           match->form.count || match->chance || match->unless || match->sni ||
+           match->client_cert || !body_check_is_empty(&match->body);
 }
 
 bool match_is_static(const struct match *match, struct str *method, struct str *path)
@@ -376,6 +395,10 @@ struct str match_describe(const struct match *match, struct arena *arena)
     describe_fields(&description, "cookie", &match->cookies);
     describe_fields(&description, "form", &match->form);
     describe_body(&description, &match->body);
+    if (match->sni)
+        describe_condition(&description, "sni", STR(""));
+    if (match->client_cert)
+        describe_condition(&description, "client-cert", STR(""));
     if (match->unless)
         describe_condition(&description, "not", STR(""));
     if (match->chance) {

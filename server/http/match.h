@@ -11,15 +11,21 @@
 #include "server/http/message.h"
 
 struct match;
+struct tls_info;
 
 /** [struct match *] any `match`; an empty mapping is an error. */
 extern const struct type type_match;
 
+/** [struct match *] the same of requests that were recorded: what only a connection knows (sni,
+ * client-cert) is an error. */
+extern const struct type type_match_recorded;
+
 /** What a request is matched with beside itself. */
 struct match_context {
     uint64_t seed;
-    struct str key;  /**< of draws for `chance`: the route's name */
-    uint64_t number; /**< of the request on its port */
+    struct str key;             /**< of draws for `chance`: the route's name */
+    uint64_t number;            /**< of the request on its port */
+    const struct tls_info *tls; /**< of its connection; NULL = in clear */
 };
 
 /** Why a request did not match. */
@@ -32,7 +38,7 @@ struct match_miss {
 
 /**
  * Tests a request. What is told is the first that fails of path, method, query, headers, cookies,
- * form, body, not, chance.
+ * form, body, sni, client-cert, not, chance.
  *
  * @param context  NULL: as if all of it were 0, for a match without `chance`
  * @param captures filled with the path template's captures (decoded) in the arena; may be NULL

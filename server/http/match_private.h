@@ -31,6 +31,8 @@ struct match {
     struct list cookies;
     struct list form;
     struct body_check body;
+    struct predicate *sni;
+    struct predicate *client_cert;
     double *chance;       /**< 0 to 1 */
     struct match *unless; /**< `not` */
 };

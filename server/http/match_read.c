@@ -180,8 +180,10 @@ static const struct row match_rows[] = {
     {"form", &type_fields, offsetof(struct match, form), 0, NULL,
      "Fields of a body of application/x-www-form-urlencoded: name to predicate."},
     {NULL, &body_type, offsetof(struct match, body), ROW_INCLUDE, NULL, NULL},
-    {"sni", &type_predicate_text, 0, ROW_LATER, NULL, "The server name that TLS asked for."},
-    {"client-cert", &type_node, 0, ROW_LATER, NULL, "The client's certificate."},
+    {"sni", &type_predicate_text, offsetof(struct match, sni), 0, NULL,
+     "The server name that TLS asked for."},
+    {"client-cert", &type_predicate_text, offsetof(struct match, client_cert), 0, NULL,
+     "The subject of the client's certificate, RFC 2253: \"CN=a.example,O=X\"."},
     {"chance", &type_chance, offsetof(struct match, chance), 0, NULL,
      "Only so many of the requests, drawn from the seed."},
     {"not", &type_match, offsetof(struct match, unless), 0, NULL,
@@ -309,6 +311,38 @@ const struct type type_match = {
     .name = "METHOD /path, /path, or a mapping",
     .size = sizeof(struct match *),
     .read = read_match,
+    .schema = schema_match,
+    .table = &match_table,
+};
+
+/** Whether it asks for what the journal does not keep of a request. */
+static bool match_asks_tls(const struct match *match)
+{
+    for (; match; match = match->unless)
+        if (match->sni || match->client_cert)
+            return true;
+    return false;
+}
+
+static enum read_result read_recorded(struct reader *reader, const struct type *type,
+                                      const struct node *node, void *into)
+{
+    struct match *match = NULL;
+    enum read_result result = read_match(reader, type, node, &match);
+    if (match)
+        *(struct match **)into = match;
+    if (!match_asks_tls(match))
+        return result;
+    return fault(
+        reader, node->place,
+        STR("'sni' and 'client-cert' are for routes: a recorded request does not hold them"),
+        "ask for them by verify: handshakes");
+}
+
+const struct type type_match_recorded = {
+    .name = "METHOD /path, /path, or a mapping",
+    .size = sizeof(struct match *),
+    .read = read_recorded,
     .schema = schema_match,
     .table = &match_table,
 };

@@ -405,6 +405,7 @@ static struct answer *answer_new(struct exchange *exchange, const struct respond
     answer->exchange = exchange;
     answer->arena = arena;
     answer->job = *job;
+    answer->job.context.tls = exchange->stream->tls;
     if (!answer->job.context.client_address.data)
         answer->job.context.client_address = exchange_client(exchange, &port);
     struct str key = arena_printf(arena, "every " STR_FMT, STR_ARG(job->context.upstream));

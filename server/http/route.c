@@ -118,7 +118,8 @@ static bool route_takes(const struct route *route, struct exchange *exchange, ui
 {
     if (route_is_used_up(route) || !match_quick(route->config->match, &exchange->request))
         return false;
-    struct match_context context = {.seed = seed, .key = route->name, .number = exchange->number};
+    struct match_context context = {
+        .seed = seed, .key = route->name, .number = exchange->number, .tls = exchange->stream->tls};
     *captures = (struct headers){0};
     return match_test(route->config->match, &exchange->request, &context, exchange_arena(exchange),
                       captures, NULL);
@@ -166,8 +167,10 @@ struct route_miss routes_nearest(const struct routes *routes, struct exchange *e
     size_t distance = 0;
     for (size_t i = 0; i < routes->count; i++) {
         const struct route *route = &routes->items[i];
-        struct match_context context = {
-            .seed = seed, .key = route->name, .number = exchange->number};
+        struct match_context context = {.seed = seed,
+                                        .key = route->name,
+                                        .number = exchange->number,
+                                        .tls = exchange->stream->tls};
         struct match_miss miss = {0};
         struct str title = match_describe(route->config->match, arena);
         if (match_test(route->config->match, &exchange->request, &context, arena, NULL, &miss)) {

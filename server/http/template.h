@@ -24,6 +24,8 @@
 #include "schema/table.h"
 #include "server/http/message.h"
 
+struct tls_info;
+
 struct template;
 
 /** What a template may ask about. Members may be NULL or 0 where they do not apply. */
@@ -33,7 +35,8 @@ struct template_context {
     uint64_t request_number;    /**< on this route */
     uint64_t connection_number;
     struct str client_address;
-    struct str upstream; /**< its name: for the key of random draws */
+    const struct tls_info *tls; /**< of the connection; NULL = in clear */
+    struct str upstream;        /**< its name: for the key of random draws */
     uint64_t seed;
     uint64_t draw;        /**< number of the request on its port; draws count up behind it */
     struct random random; /**< filled at the first draw */

@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "schema/body.h"
+#include "server/tls/tls.h"
 
 static const struct json *text_or_missing(struct arena *arena, struct str text)
 {
@@ -98,14 +99,18 @@ static const struct json *name_connection_number(const struct template_call *cal
     return number_or_missing(arena, context->connection_number);
 }
 
-/** No connection of this version has TLS. */
-static const struct json *name_tls(const struct template_call *call,
+static const struct json *name_sni(const struct template_call *call,
                                    struct template_context *context, struct arena *arena)
 {
     (void)call;
-    (void)context;
-    (void)arena;
-    return NULL;
+    return context->tls ? text_or_missing(arena, context->tls->sni) : NULL;
+}
+
+static const struct json *name_tls_version(const struct template_call *call,
+                                           struct template_context *context, struct arena *arena)
+{
+    (void)call;
+    return context->tls ? text_or_missing(arena, context->tls->version) : NULL;
 }
 
 static const struct json *name_client_address(const struct template_call *call,
@@ -223,9 +228,9 @@ const struct template_row template_names[] = {
          "How many requests this route had, from 1."),
     NAME("connection.number", "connection.number", SHAPE_NONE, name_connection_number,
          "The number of the connection on its port, from 1."),
-    NAME("tls.sni", "tls.sni", SHAPE_NONE, name_tls,
+    NAME("tls.sni", "tls.sni", SHAPE_NONE, name_sni,
          "The server name asked for; missing without TLS."),
-    NAME("tls.version", "tls.version", SHAPE_NONE, name_tls,
+    NAME("tls.version", "tls.version", SHAPE_NONE, name_tls_version,
          "\"TLSv1.3\" and the like; missing without TLS."),
     NAME("client.address", "client.address", SHAPE_NONE, name_client_address,
          "The address of the client, without its port."),

@@ -1,7 +1,6 @@
-#include "server/http/upstream.h"
+#include "server/http/upstream_private.h"
 
 #include "base/memory.h"
-#include "server/http/route.h"
 
 enum override_kind { OVERRIDE_RESPOND, OVERRIDE_STATUS, OVERRIDE_DELAY };
 
@@ -13,6 +12,8 @@ struct override {
     struct override *older;
     uint64_t id;
     enum override_kind kind;
+    struct route_set *set;     /**< the routes that stood when it was put there */
+    struct fallback *fallback; /**< the default that did */
     ptrdiff_t route;
     struct sequence *sequences; /**< one for each route, and one for the default */
     unsigned status;
@@ -20,36 +21,15 @@ struct override {
     uint64_t times; /**< that are left; 0 = no end */
 };
 
-struct upstream {
-    struct port *port;
-    const struct upstream_config *config;
-    struct arena *arena;
-    struct routes routes;
-    struct route fallback;      /**< the default */
-    struct override *overrides; /**< newest first */
-    struct override
-        *taken_back; /**< answers that were taken back before their last one was served */
-    uint64_t last_id;
-    struct str delay_key;
-};
-
 struct upstream *upstream_new(struct port *port, const struct upstream_config *config)
 {
     struct upstream *upstream = memory_alloc(sizeof *upstream);
     upstream->port = port;
-    upstream->config = config;
+    upstream->base = config;
     upstream->arena = arena_new();
     upstream->delay_key = arena_printf(upstream->arena, "delay " STR_FMT, STR_ARG(port->name));
-    routes_init(&upstream->routes, config, port->name, port->server->journal, upstream->arena);
-    upstream->fallback.name =
-        arena_printf(upstream->arena, STR_FMT " default", STR_ARG(port->name));
-    upstream->fallback.delay_key =
-        arena_printf(upstream->arena, "delay " STR_FMT, STR_ARG(upstream->fallback.name));
-    upstream->fallback.sequence.blocks = &config->fallback.respond;
     port->owner = upstream;
-    port->protocol = &h1_protocol;
-    port->scheme = "http";
-    port->max_connections = config->limits.max_connections;
+    upstream_begin(upstream);
     return upstream;
 }
 
@@ -74,6 +54,7 @@ void upstream_free(struct upstream *upstream)
         return;
     overrides_free(upstream->overrides);
     overrides_free(upstream->taken_back);
+    upstream_end(upstream);
     arena_free(upstream->arena);
     memory_free(upstream);
 }
@@ -85,7 +66,7 @@ struct server *upstream_server(const struct upstream *upstream)
 
 const struct limits *upstream_limits(const struct upstream *upstream)
 {
-    return &upstream->config->limits;
+    return &upstream->now.limits;
 }
 
 struct port *upstream_port(const struct upstream *upstream)
@@ -100,8 +81,9 @@ static ptrdiff_t route_position(const struct upstream *upstream, struct str name
 {
     if (!name.data)
         return ROUTE_ALL;
-    for (size_t i = 0; i < upstream->routes.count && name.size; i++)
-        if (str_equal(upstream->routes.items[i].config->name, name))
+    const struct routes *routes = &upstream->set->routes;
+    for (size_t i = 0; i < routes->count && name.size; i++)
+        if (str_equal(routes->items[i].config->name, name))
             return (ptrdiff_t)i;
     return ROUTE_UNKNOWN;
 }
@@ -118,6 +100,8 @@ static struct override *override_push(struct upstream *upstream, enum override_k
     override->older = upstream->overrides;
     override->id = ++upstream->last_id;
     override->kind = kind;
+    override->set = upstream->set;
+    override->fallback = upstream->fallback;
     override->route = route_position(upstream, route);
     upstream->overrides = override;
     return override;
@@ -127,7 +111,7 @@ uint64_t upstream_push_respond(struct upstream *upstream, struct str route,
                                const struct list *respond)
 {
     struct override *override = override_push(upstream, OVERRIDE_RESPOND, route);
-    size_t count = upstream->routes.count + 1;
+    size_t count = upstream->set->routes.count + 1;
     override->sequences = memory_alloc_array(count, sizeof *override->sequences);
     for (size_t i = 0; i < count; i++)
         override->sequences[i].blocks = respond;
@@ -153,11 +137,10 @@ uint64_t upstream_push_delay(struct upstream *upstream, struct str route,
 }
 
 /** The sequence of the override that came farthest. */
-static const struct sequence *override_sequence(const struct upstream *upstream,
-                                                const struct override *override)
+static const struct sequence *override_sequence(const struct override *override)
 {
     const struct sequence *farthest = &override->sequences[0];
-    for (size_t i = 1; i <= upstream->routes.count; i++)
+    for (size_t i = 1; i <= override->set->routes.count; i++)
         if (override->sequences[i].served > farthest->served)
             farthest = &override->sequences[i];
     return farthest;
@@ -167,8 +150,7 @@ static const struct sequence *override_sequence(const struct upstream *upstream,
  * again and again. */
 static bool override_keep(struct upstream *upstream, struct override *override)
 {
-    if (override->kind != OVERRIDE_RESPOND ||
-        !sequence_is_unfinished(override_sequence(upstream, override)))
+    if (override->kind != OVERRIDE_RESPOND || !sequence_is_unfinished(override_sequence(override)))
         return false;
     for (const struct override *o = upstream->taken_back; o; o = o->older)
         if (o->sequences[0].blocks == override->sequences[0].blocks)
@@ -189,6 +171,8 @@ static void override_remove(struct upstream *upstream, struct override **link)
 
 void upstream_undo(struct upstream *upstream, uint64_t id)
 {
+    if (upstream_undo_change(upstream, id))
+        return;
     for (struct override **link = &upstream->overrides; *link; link = &(*link)->older) {
         if ((*link)->id != id)
             continue;
@@ -202,7 +186,8 @@ static void upstream_lift(struct upstream *upstream, enum override_kind kind, st
     ptrdiff_t position = route_position(upstream, route);
     struct override **link = &upstream->overrides;
     while (*link) {
-        if ((*link)->kind == kind && (*link)->route == position)
+        bool stands = position == ROUTE_ALL || (*link)->set == upstream->set;
+        if ((*link)->kind == kind && (*link)->route == position && stands)
             override_remove(upstream, link);
         else
             link = &(*link)->older;
@@ -222,17 +207,28 @@ void upstream_lift_delay(struct upstream *upstream, struct str route)
 /** Where the sequence of a route stands in an override; behind all of them that of the default. */
 static size_t upstream_position(const struct upstream *upstream, const struct route *route)
 {
-    return route == &upstream->fallback ? upstream->routes.count
-                                        : (size_t)(route - upstream->routes.items);
+    const struct routes *routes = &upstream->set->routes;
+    return route == &upstream->fallback->route ? routes->count : (size_t)(route - routes->items);
+}
+
+/** Whether an override is for a route; a `switch` may have put others in the place of its own. */
+static bool override_is_for(const struct upstream *upstream, const struct override *override,
+                            const struct route *route)
+{
+    bool is_default = route == &upstream->fallback->route;
+    bool stands =
+        is_default ? override->fallback == upstream->fallback : override->set == upstream->set;
+    if (override->route == ROUTE_ALL)
+        return stands || override->kind != OVERRIDE_RESPOND;
+    return stands && override->route == (ptrdiff_t)upstream_position(upstream, route);
 }
 
 /** The newest override of a kind that is for the route, or NULL. */
 static struct override **upstream_override(struct upstream *upstream, const struct route *route,
                                            enum override_kind kind)
 {
-    ptrdiff_t position = (ptrdiff_t)upstream_position(upstream, route);
     for (struct override **link = &upstream->overrides; *link; link = &(*link)->older)
-        if ((*link)->kind == kind && ((*link)->route == ROUTE_ALL || (*link)->route == position))
+        if ((*link)->kind == kind && override_is_for(upstream, *link, route))
             return link;
     return NULL;
 }
@@ -286,7 +282,7 @@ static int64_t answering_delay(const struct answering *answering)
     }
     const struct respond *respond = answering->job.respond;
     const struct duration *block = respond ? respond_delay(respond) : NULL;
-    int64_t delay_ns = draw_delay(answering, &upstream->config->delay, upstream->delay_key, NULL,
+    int64_t delay_ns = draw_delay(answering, &upstream->now.delay, upstream->delay_key, NULL,
                                   answering->exchange->number);
     if (route->config)
         delay_ns = add_delays(
@@ -337,13 +333,15 @@ static void journal_miss(struct answering *answering, const struct route_miss *m
 static void answering_default(struct answering *answering, bool forced)
 {
     struct upstream *upstream = answering->upstream;
-    enum default_kind kind = upstream->config->fallback.kind;
+    const struct routes *routes = &upstream->set->routes;
+    enum default_kind kind = upstream->fallback->config->kind;
     if (kind == DEFAULT_NONE)
-        kind = upstream->routes.count ? DEFAULT_NOT_FOUND : DEFAULT_ECHO;
+        kind = routes->count ? DEFAULT_NOT_FOUND : DEFAULT_ECHO;
+    upstream->minded = upstream->minded || upstream_minds_unmatched(upstream);
     struct route_miss miss = {0};
     if (kind == DEFAULT_NOT_FOUND) {
-        miss = routes_nearest(&upstream->routes, answering->exchange, upstream->port->server->seed);
-        if (upstream->routes.count)
+        miss = routes_nearest(routes, answering->exchange, upstream->port->server->seed);
+        if (routes->count)
             journal_miss(answering, &miss);
     }
     if (forced || answering->job.respond)
@@ -408,20 +406,21 @@ void upstream_answer(struct upstream *upstream, struct exchange *exchange)
 {
     struct server *server = upstream->port->server;
     struct headers captures = {0};
-    struct route *route = routes_find(&upstream->routes, exchange, server->seed, &captures);
+    struct routes *routes = &upstream->set->routes;
+    struct route *route = routes_find(routes, exchange, server->seed, &captures);
     struct answering answering = {
         .upstream = upstream,
         .exchange = exchange,
-        .route = route ? route : &upstream->fallback,
+        .route = route ? route : &upstream->fallback->route,
         .captures = keep_captures(&captures, exchange),
     };
     answering.route->requests++;
-    unsigned flags = !route && upstream->routes.count ? ENTRY_UNMATCHED : 0;
+    unsigned flags = !route && routes->count ? ENTRY_UNMATCHED : 0;
     journal_set_route(server->journal, exchange->entry, answering.route->name_id, flags);
     answering_choose(&answering);
     answering.job.delay_ns = answering_delay(&answering);
     answering.job.context = answering_context(&answering);
-    answering.job.give_up_ns = upstream->config->limits.respond_ns;
+    answering.job.give_up_ns = upstream->now.limits.respond_ns;
     respond_start(exchange, &answering.job);
 }
 
@@ -429,7 +428,84 @@ void upstream_answer(struct upstream *upstream, struct exchange *exchange)
 
 bool upstream_minds_unmatched(const struct upstream *upstream)
 {
-    return upstream->routes.count > 0 && upstream->config->fallback.kind == DEFAULT_NONE;
+    bool minds =
+        upstream->set->routes.count > 0 && upstream->fallback->config->kind == DEFAULT_NONE;
+    return minds || upstream->minded;
+}
+
+/** Whom to tell of sequences that were not served whole. */
+struct finding {
+    const struct upstream *upstream;
+    void (*found)(void *context, struct str name, struct place place, size_t served, size_t count);
+    void *context;
+};
+
+static void finding_look(const struct finding *finding, const struct sequence *sequence,
+                         struct str name, struct place place)
+{
+    if (sequence_is_unfinished(sequence))
+        finding->found(finding->context, name, place, sequence->served, sequence->blocks->count);
+}
+
+static bool place_is(struct place a, struct place b)
+{
+    return a.source && a.source == b.source && a.line == b.line && a.column == b.column;
+}
+
+/** The sequence of a set's route if that stands at this place of the spec, else NULL. */
+static const struct sequence *set_sequence(const struct route_set *set, size_t at,
+                                           struct place place)
+{
+    if (at >= set->routes.count || !place_is(set->routes.items[at].config->respond_place, place))
+        return NULL;
+    return &set->routes.items[at].sequence;
+}
+
+/** An event may have brought a route again and again: it is told once, for the time that it came
+ * farthest. */
+static void find_unfinished_route(const struct finding *finding, const struct route_set *set,
+                                  size_t at)
+{
+    const struct route *route = &set->routes.items[at];
+    const struct sequence *farthest = &route->sequence;
+    struct place place = route->config->respond_place;
+    for (const struct route_set *newer = finding->upstream->sets; newer != set;
+         newer = newer->older)
+        if (set_sequence(newer, at, place))
+            return;
+    for (const struct route_set *older = set->older; older; older = older->older) {
+        const struct sequence *again = set_sequence(older, at, place);
+        if (again && again->served > farthest->served)
+            farthest = again;
+    }
+    finding_look(finding, farthest, route->name, place);
+}
+
+/** The same for a default. */
+static void find_unfinished_default(const struct finding *finding, const struct fallback *fallback)
+{
+    const struct sequence *farthest = &fallback->route.sequence;
+    struct place place = fallback->config->place;
+    for (const struct fallback *newer = finding->upstream->fallbacks; newer != fallback;
+         newer = newer->older)
+        if (place_is(newer->config->place, place))
+            return;
+    for (const struct fallback *older = fallback->older; older; older = older->older)
+        if (place_is(older->config->place, place) &&
+            older->route.sequence.served > farthest->served)
+            farthest = &older->route.sequence;
+    finding_look(finding, farthest, fallback->route.name, place);
+}
+
+static void find_unfinished_overrides(const struct finding *finding, const struct override *first)
+{
+    for (const struct override *o = first; o; o = o->older) {
+        if (o->kind != OVERRIDE_RESPOND || o->route == ROUTE_UNKNOWN)
+            continue;
+        struct str name =
+            o->route >= 0 ? o->set->routes.items[o->route].name : finding->upstream->port->name;
+        finding_look(finding, override_sequence(o), name, (struct place){0});
+    }
 }
 
 void upstream_unfinished(const struct upstream *upstream,
@@ -437,28 +513,16 @@ void upstream_unfinished(const struct upstream *upstream,
                                        size_t served, size_t count),
                          void *context)
 {
-    const struct override *const lists[] = {upstream->overrides, upstream->taken_back};
-    if (upstream->config->optional)
+    const struct finding finding = {upstream, found, context};
+    if (upstream->base->optional)
         return;
-    for (size_t i = 0; i < upstream->routes.count; i++) {
-        const struct route *route = &upstream->routes.items[i];
-        if (!route->config->optional && sequence_is_unfinished(&route->sequence))
-            found(context, route->name, route->config->respond_place, route->sequence.served,
-                  route->sequence.blocks->count);
-    }
-    const struct sequence *fallback = &upstream->fallback.sequence;
-    if (sequence_is_unfinished(fallback))
-        found(context, upstream->fallback.name, upstream->config->fallback.place, fallback->served,
-              fallback->blocks->count);
-    for (size_t i = 0; i < COUNT_OF(lists); i++) {
-        for (const struct override *o = lists[i]; o; o = o->older) {
-            if (o->kind != OVERRIDE_RESPOND || o->route == ROUTE_UNKNOWN)
-                continue;
-            const struct sequence *sequence = override_sequence(upstream, o);
-            struct str name =
-                o->route >= 0 ? upstream->routes.items[o->route].name : upstream->port->name;
-            if (sequence_is_unfinished(sequence))
-                found(context, name, (struct place){0}, sequence->served, sequence->blocks->count);
-        }
-    }
+    for (const struct route_set *set = upstream->sets; set; set = set->older)
+        for (size_t i = 0; i < set->routes.count; i++)
+            if (!set->routes.items[i].config->optional)
+                find_unfinished_route(&finding, set, i);
+    for (const struct fallback *fallback = upstream->fallbacks; fallback;
+         fallback = fallback->older)
+        find_unfinished_default(&finding, fallback);
+    find_unfinished_overrides(&finding, upstream->overrides);
+    find_unfinished_overrides(&finding, upstream->taken_back);
 }

@@ -9,6 +9,10 @@
  * request on the route (of the upstream: on the port).
  * - An action's answer for a whole port starts a sequence for each route; it was served whole when
  * it was on one of them.
+ * - A `switch` that brings routes (or a default) begins with those anew; what actions had put over
+ * the old ones stays with these, but a status or delay that is forced for the whole port goes on.
+ * - Undoing a `switch` or `tls` ends live connections as its `connections` says, too, if the
+ * protocol or the TLS is another one after it.
  */
 #ifndef GOTO_SERVER_HTTP_UPSTREAM_H
 #define GOTO_SERVER_HTTP_UPSTREAM_H
@@ -41,6 +45,7 @@ struct route_config {
     struct place respond_place;
     bool cycle;
     bool optional;
+    struct list faults; /**< of struct fault_config *; key `fault` */
     struct duration delay;
     uint64_t times; /**< 0 = no end */
 };
@@ -65,23 +70,55 @@ struct upstream_config {
     struct limits limits;
     struct list routes; /**< of struct route_config */
     struct upstream_default fallback;
+    struct tls_config *tls; /**< NULL = valid, where the protocol has TLS */
+    struct list faults;     /**< of struct fault_config * */
     bool optional;
     struct place place;
 };
 
-enum upstream_protocol { PROTOCOL_HTTP };
+enum upstream_protocol { PROTOCOL_HTTP, PROTOCOL_HTTPS, PROTOCOL_H2C, PROTOCOL_H2 };
+/** "https"; NULL for a number that is none of them. */
+const char *upstream_protocol_name(int protocol);
+/** "http" or "https": of the base URL. */
+const char *upstream_protocol_scheme(int protocol);
+
+/** What a port may speak: bits, for what fits only some protocols. */
+enum speech {
+    SPEECH_TLS = 1,
+    SPEECH_HTTP1 = 2,
+    SPEECH_HTTP2 = 4,
+    SPEECH_GRPC = 8,
+    SPEECH_ANY = 15
+};
+/** What an upstream speaks by its protocol and its ALPN. */
+unsigned upstream_config_speech(const struct upstream_config *config);
+struct tls_config;
+/** What else a port with TLS speaks by its `tls` (NULL = valid): the versions of HTTP that its ALPN
+ * may choose; 0 = what its protocol says. */
+unsigned upstream_tls_speech(const struct tls_config *tls);
 
 /** [struct upstream_config] */
 extern const struct type upstream_type;
+/** The rows of an upstream that a `switch` may give, too: all but its address and state. */
+extern const struct table upstream_service_table;
+/** Puts the values of the keys that stand in `node` over `into`: rows of upstream_service_table. */
+void upstream_config_put(struct upstream_config *into, const struct upstream_config *from,
+                         const struct node *node);
 /** [struct limits] */
 extern const struct type limits_type;
 
 struct upstream;
 
-/** Makes the upstream of a port (sets port->owner, protocol, scheme, max_connections). `config`
- * must outlive it. */
+/** Makes the upstream of a port (sets all of the port that its protocol decides, and its owner).
+ * `config` must outlive it. */
 GOTO_MUST_USE struct upstream *upstream_new(struct port *port,
                                             const struct upstream_config *config);
+/**
+ * Makes the certificates and contexts of its TLS, if it has TLS; before the port opens.
+ *
+ * @return true, or false with *why (in the upstream's arena)
+ */
+GOTO_MUST_USE bool upstream_prepare(struct upstream *upstream, struct str *why);
 /** Frees it; no exchange may be given to it any more. Answers under way go on without it. */
 void upstream_free(struct upstream *upstream);
 
@@ -109,7 +146,29 @@ uint64_t upstream_push_status(struct upstream *upstream, struct str route, unsig
                               uint64_t times);
 uint64_t upstream_push_delay(struct upstream *upstream, struct str route,
                              const struct duration *delay, uint64_t times);
-/** Takes one override back; unknown ids change nothing. */
+
+/** Keys that an action puts over those of an upstream. */
+struct upstream_change {
+    const struct upstream_config *config; /**< must live as long as the upstream */
+    const struct node *node;    /**< those of its keys that are rows of upstream_service_table; may
+                                   hold others; lives as long as the config */
+    enum close_how connections; /**< of live connections; DRAIN takes at most 5 s */
+};
+/**
+ * Puts the keys of a `switch` or `tls` over the upstream: keys that are not given stay as they are.
+ * New connections get the new at once; what the kernel has accepted belongs to the old.
+ *
+ * @return its id for upstream_undo(), or 0 with *why (in the upstream's arena): nothing changed
+ */
+GOTO_MUST_USE uint64_t upstream_change(struct upstream *upstream,
+                                       const struct upstream_change *change, struct str *why);
+/** The spec's own config was read again in place (`set`): takes over what it says. */
+void upstream_config_changed(struct upstream *upstream);
+/** What it speaks now: enum upstream_protocol, and enum speech. */
+int upstream_protocol(const struct upstream *upstream);
+unsigned upstream_speech(const struct upstream *upstream);
+
+/** Takes one override or change back; unknown ids change nothing. */
 void upstream_undo(struct upstream *upstream, uint64_t id);
 /** `status: off`, `delay: off`: takes back all forced statuses (or delays) of that route or port.
  */

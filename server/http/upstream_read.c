@@ -1,5 +1,7 @@
 #include "server/http/upstream.h"
 
+#include "server/tls/tls.h"
+
 #include <arpa/inet.h>
 #include <string.h>
 
@@ -166,13 +168,24 @@ static const struct type type_routes = TYPE_LIST(&type_route);
 
 static const struct choice protocol_choices[] = {
     {"http", PROTOCOL_HTTP, "HTTP/1.0 and HTTP/1.1 in clear"},
+    {"https", PROTOCOL_HTTPS, "HTTP/1.0 and HTTP/1.1 over TLS"},
+    {"h2c", PROTOCOL_H2C, "HTTP/2 in clear: by prior knowledge and by Upgrade"},
+    {"h2", PROTOCOL_H2, "HTTP/2 over TLS, agreed on by ALPN"},
     {NULL},
 };
+
+const char *upstream_protocol_name(int protocol)
+{
+    const struct choice *choice = protocol_choices;
+    while (choice->name && choice->value != protocol)
+        choice++;
+    return choice->name;
+}
 
 static enum read_result protocol_read(struct reader *reader, const struct type *type,
                                       const struct node *node, void *into)
 {
-    static const char *const names[] = {"https", "h2c", "h2", "tcp", "tls", "grpc", "grpcs"};
+    static const char *const names[] = {"tcp", "tls", "grpc", "grpcs"};
     for (size_t i = 0; i < COUNT_OF(names); i++)
         if (str_is(node_scalar_text(node), names[i]))
             return later(reader, node, "protocol");
@@ -291,7 +304,6 @@ static void upstream_preset(void *into)
 {
     struct upstream_config *config = into;
     config->host = STR("127.0.0.1");
-    limits_preset(&config->limits);
 }
 
 /** Two routes of one name could not be told apart. */
@@ -316,7 +328,7 @@ static enum read_result check_names(struct reader *reader, const struct list *ro
     return result;
 }
 
-static enum read_result upstream_check(struct reader *reader, const struct node *node, void *into)
+static enum read_result service_check(struct reader *reader, const struct node *node, void *into)
 {
     struct upstream_config *config = into;
     struct list none = {0};
@@ -333,15 +345,11 @@ static enum read_result upstream_check(struct reader *reader, const struct node 
         key, &type_node, 0, ROW_LATER, NULL, doc                                                   \
     }
 
-static const struct row upstream_rows[] = {
+static const struct row service_rows[] = {
     {"protocol", &type_protocol, offsetof(struct upstream_config, protocol), ROW_REQUIRED, NULL,
      "What it speaks."},
-    {"port", &type_port, offsetof(struct upstream_config, port), 0, "auto",
-     "A number, or any free one; it is kept for the whole run, also while closed."},
-    {"host", &type_host, offsetof(struct upstream_config, host), 0, "127.0.0.1",
-     "The address it is bound to."},
-    {"state", &type_state, offsetof(struct upstream_config, closed), 0, "open",
-     "Whether it is open at the start."},
+    {"tls", &tls_type, offsetof(struct upstream_config, tls), 0, "valid",
+     "The TLS that it speaks: a name of the catalogue, or a mapping."},
     {"delay", &type_duration, offsetof(struct upstream_config, delay), 0, "0ms",
      "Time before every response; those of upstream, route and answer add up."},
     {"limits", &limits_type, offsetof(struct upstream_config, limits), 0, NULL,
@@ -350,9 +358,6 @@ static const struct row upstream_rows[] = {
      "What it answers to which requests; the first that matches wins."},
     {"default", &type_default, offsetof(struct upstream_config, fallback), 0, "not-found",
      "What it answers to all other requests: not-found, echo, or an answer. Without routes: echo."},
-    {"optional", &type_bool, offsetof(struct upstream_config, optional), 0, "false",
-     "It need not be contacted."},
-    LATER_ROW("tls", "The TLS that it speaks."),
     LATER_ROW("faults", "Faults from the start."),
     LATER_ROW("forward", "Sends all other requests on to a far side."),
     LATER_ROW("behave", "What a tcp or tls upstream does with connections."),
@@ -365,10 +370,80 @@ static const struct row upstream_rows[] = {
     LATER_ROW("health", "The health of a grpc upstream's services."),
     LATER_ROW("max-message", "The largest message of a grpc upstream."),
 };
+const struct table upstream_service_table = {
+    TABLE_ROWS("service", service_rows),
+    .doc = "What an upstream speaks and answers.",
+    .check = service_check,
+};
+static const struct type service_type = TYPE_TABLE(&upstream_service_table, struct upstream_config);
+
+static const struct row upstream_rows[] = {
+    {NULL, &service_type, 0, ROW_INCLUDE, NULL, NULL},
+    {"port", &type_port, offsetof(struct upstream_config, port), 0, "auto",
+     "A number, or any free one; it is kept for the whole run, also while closed."},
+    {"host", &type_host, offsetof(struct upstream_config, host), 0, "127.0.0.1",
+     "The address it is bound to."},
+    {"state", &type_state, offsetof(struct upstream_config, closed), 0, "open",
+     "Whether it is open at the start."},
+    {"optional", &type_bool, offsetof(struct upstream_config, optional), 0, "false",
+     "It need not be contacted."},
+};
 static const struct table upstream_table = {
     TABLE_ROWS("upstream", upstream_rows),
     .doc = "A stand-in server on a port of its own.",
     .preset = upstream_preset,
-    .check = upstream_check,
 };
 const struct type upstream_type = TYPE_TABLE(&upstream_table, struct upstream_config);
+
+/** Copies the values of the rows whose keys stand in a node. */
+struct putting {
+    struct upstream_config *into;
+    const struct upstream_config *from;
+    const struct node *node;
+};
+
+static void put_row(void *context, const struct row *row, size_t offset)
+{
+    const struct putting *putting = context;
+    if (row->flags & ROW_LATER || !node_get(putting->node, row->key))
+        return;
+    memcpy((char *)putting->into + offset, (const char *)putting->from + offset, row->type->size);
+}
+
+void upstream_config_put(struct upstream_config *into, const struct upstream_config *from,
+                         const struct node *node)
+{
+    struct putting putting = {into, from, node};
+    const struct table_visitor visitor = {.row = put_row, .context = &putting};
+    table_visit(&upstream_service_table, &visitor);
+}
+
+unsigned upstream_config_speech(const struct upstream_config *config)
+{
+    static const unsigned speeches[] = {
+        [PROTOCOL_HTTP] = SPEECH_HTTP1,
+        [PROTOCOL_HTTPS] = SPEECH_TLS | SPEECH_HTTP1,
+        [PROTOCOL_H2C] = SPEECH_HTTP2,
+        [PROTOCOL_H2] = SPEECH_TLS | SPEECH_HTTP2,
+    };
+    unsigned speech = speeches[config->protocol];
+    return speech & SPEECH_TLS ? speech | upstream_tls_speech(config->tls) : speech;
+}
+
+unsigned upstream_tls_speech(const struct tls_config *tls)
+{
+    unsigned speech = 0;
+    if (!tls)
+        return 0;
+    if (str_is(tls_config_name(tls), "alpn-mismatch"))
+        return SPEECH_HTTP1 | SPEECH_HTTP2;
+    struct list names = tls_config_alpn(tls);
+    const struct str *items = names.items;
+    for (size_t i = 0; i < names.count; i++) {
+        if (str_is(items[i], "h2"))
+            speech |= SPEECH_HTTP2;
+        else if (str_starts(items[i], STR("http/1.")))
+            speech |= SPEECH_HTTP1;
+    }
+    return speech;
+}

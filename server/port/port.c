@@ -371,6 +371,14 @@ static void port_drain(struct port *port, int64_t within_ns)
     timer_start(&drain->timer, within_ns);
 }
 
+static void port_end_live(struct port *port, enum close_how how, int64_t within_ns)
+{
+    if (how == CLOSE_DRAIN)
+        port_drain(port, within_ns);
+    else if (how != CLOSE_KEEP)
+        port_end_all(port, how);
+}
+
 static void port_unlisten(struct port *port, enum close_how how, int64_t within_ns)
 {
     if (port->listening) {
@@ -383,10 +391,7 @@ static void port_unlisten(struct port *port, enum close_how how, int64_t within_
         struct entry entry = journal_entry(ENTRY_PORT_CLOSE, port->name_id);
         journal_append(port->server->journal, &entry, str_of(close_how_name(how)));
     }
-    if (how == CLOSE_DRAIN)
-        port_drain(port, within_ns);
-    else if (how != CLOSE_KEEP)
-        port_end_all(port, how);
+    port_end_live(port, how, within_ns);
 }
 
 int port_open(struct port *port)
@@ -454,6 +459,14 @@ int port_undo(struct port *port, uint64_t id)
 }
 
 /* Live connections. */
+
+void port_end_connections(struct port *port, enum close_how how, int64_t within_ns)
+{
+    if (port->freeing)
+        return;
+    port_accept(port, SIZE_MAX);
+    port_end_live(port, how, within_ns);
+}
 
 size_t port_disconnect(struct port *port, enum which_streams which, enum close_how how)
 {

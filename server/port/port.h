@@ -30,14 +30,24 @@ struct port_drain {
     uint64_t last; /**< number of the newest connection that it is about */
 };
 
+struct h2_begin;
+struct tls_setup;
+
 struct port {
     struct server *server;
     struct str name;                 /**< borrowed from the spec's arena */
     uint32_t name_id;                /**< in the journal */
     const struct protocol *protocol; /**< what new connections get */
     const char *scheme;              /**< "http": of the base URL */
-    void *owner;                     /**< what the protocol works for: a struct upstream */
-    struct str host;                 /**< as written in the spec */
+    /** The TLS of a new connection, borrowed; NULL, or a call that gives NULL = in clear. */
+    struct tls_setup *(*tls)(struct port *port, struct stream *stream);
+    /** The protocol behind a handshake that agreed on this ALPN (data NULL = none). */
+    const struct protocol *(*agreed)(struct port *port, struct stream *stream, struct str alpn);
+    /** Has a say in what a connection of HTTP/2 begins with; NULL = nobody has. */
+    void (*h2_begin)(struct stream *stream, struct h2_begin *begin);
+    int64_t handshake_ns; /**< a TLS handshake not whole by then is ended; 0 = no limit */
+    void *owner;          /**< what the protocol works for: a struct upstream */
+    struct str host;      /**< as written in the spec */
     uint16_t number;
     int fd;
     struct watcher watcher;
@@ -113,6 +123,12 @@ GOTO_MUST_USE int port_undo(struct port *port, uint64_t id);
 enum which_streams { WHICH_ALL, WHICH_IDLE, WHICH_OLDEST, WHICH_NEWEST };
 /** Ends live connections; returns how many. Those not yet accepted are accepted first. */
 size_t port_disconnect(struct port *port, enum which_streams which, enum close_how how);
+
+/**
+ * Ends all live connections as port_close() does, and goes on listening. What the kernel has
+ * accepted is accepted first, with what the port has now: before it gets another protocol.
+ */
+void port_end_connections(struct port *port, enum close_how how, int64_t within_ns);
 
 /** Accepts what waits and reads every stream dry, without waiting. Whether anything was there. */
 bool port_read_rest(struct port *port);

@@ -11,6 +11,7 @@
 #include "server/server.h"
 
 struct h1_exchange;
+struct h2_exchange;
 struct stream;
 
 enum { SCRATCH_INPUT = 64 * 1024, SCRATCH_OUTPUT = 32 * 1024, SCRATCH_KEPT = 256 * 1024 };
@@ -26,6 +27,10 @@ struct scratch {
     char date[48];              /**< "date: Sun, 06 Nov 1994 08:49:37 GMT\r\n" */
     struct h1_exchange *unused; /**< exchanges for use */
     size_t unused_count;
+    struct h2_exchange *unused_h2; /**< the same of HTTP/2 */
+    size_t unused_h2_count;
+    void (*clear_h2)(struct scratch *scratch); /**< frees them; NULL = there never were any */
+    struct buf frames;                         /**< frames of HTTP/2 on their way out */
     char output[SCRATCH_OUTPUT];
     char input[SCRATCH_INPUT];
 };

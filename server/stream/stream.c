@@ -4,7 +4,9 @@
 #include "base/memory.h"
 #include "server/port/port.h"
 #include "server/stream/scratch.h"
+#include "server/stream/stage.h"
 #include "server/stream/stream_private.h"
+#include "server/tls/tls.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -32,6 +34,8 @@ void stream_leave(struct stream *stream)
         return;
     }
     /* still busy: what ends the stream here must not end it under our feet */
+    if (stream->top)
+        stages_flush(stream);
     if (scratch->corked == stream) {
         if (scratch->output_size)
             queue_flush(stream);
@@ -51,7 +55,10 @@ void stream_leave(struct stream *stream)
 
 static bool input_is_full(const struct stream *stream)
 {
-    return stream->input && stream->input->bytes.size >= STREAM_MOST_INPUT;
+    size_t size = stream->input ? stream->input->bytes.size : 0;
+    if (stream->top)
+        size += stages_held_in(stream);
+    return size >= STREAM_MOST_INPUT;
 }
 
 void stream_update(struct stream *stream)
@@ -62,11 +69,14 @@ void stream_update(struct stream *stream)
         return;
     if (stream->failed)
         events = UV_READABLE;
-    else if (!stream->peer_ended && (stream->closing || !input_is_full(stream)))
+    else if (!stream->socket_ended && (stream->closing || !input_is_full(stream)))
         events = UV_READABLE;
-    else if (!stream->peer_ended && !stream->peer_closing)
+    else if (!stream->socket_ended && !stream->peer_closing)
         events = UV_DISCONNECT;
     if (stream->queue && !timer_is_active(&stream->queue->soon))
+        events |= UV_WRITABLE;
+    /* what stages held is gone: writable() is due, though the queue was never full */
+    else if (stream->top && stream->was_high && stream_queued(stream) <= STREAM_LOW_MARK)
         events |= UV_WRITABLE;
     watcher_set(&stream->watcher, events);
 }
@@ -112,7 +122,7 @@ static void stream_keep(struct stream *stream, struct str bytes)
     bytes_append(&stream->input->bytes, bytes);
 }
 
-static void stream_offer(struct stream *stream, struct str bytes)
+void stream_offer(struct stream *stream, struct str bytes)
 {
     size_t taken = 0;
     if (stream->input) {
@@ -130,6 +140,7 @@ static void stream_reset(struct stream *stream)
 {
     end_note(stream, ENTRY_CLOSED_BY_CLIENT | ENTRY_CLOSED_BY_RESET);
     stream->peer_ended = true;
+    stream->socket_ended = true;
     stream->failed = true;
     if (!stream->closing)
         stream->protocol->ended(stream, true);
@@ -140,6 +151,14 @@ static void stream_fin(struct stream *stream)
 {
     end_note(stream, ENTRY_CLOSED_BY_CLIENT);
     stream->peer_closing = true;
+    stream->socket_ended = true;
+    if (stream->bottom) {
+        if (stream->bottom->type->in_end)
+            stream->bottom->type->in_end(stream->bottom);
+        else
+            stage_in_end(stream->bottom);
+        return;
+    }
     stream->peer_ended = true;
     stream->protocol->ended(stream, false);
 }
@@ -185,7 +204,10 @@ static size_t stream_read_once(struct stream *stream, char *into)
     if (got > 0) {
         stream_count(stream, (size_t)got, 0);
         stream->active_ns = clock_now();
-        stream_offer(stream, (struct str){into, (size_t)got});
+        if (stream->bottom)
+            stream->bottom->type->in(stream->bottom, (struct str){into, (size_t)got});
+        else
+            stream_offer(stream, (struct str){into, (size_t)got});
         return (size_t)got;
     }
     if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
@@ -206,7 +228,7 @@ static void stream_read(struct stream *stream, bool dry)
     char *into = shared ? scratch->input : memory_alloc(SCRATCH_INPUT);
     if (shared)
         scratch->input_taken = true;
-    for (int i = 0; (dry || i < STREAM_READS) && !stream->closing && !stream->peer_ended; i++) {
+    for (int i = 0; (dry || i < STREAM_READS) && !stream->closing && !stream->socket_ended; i++) {
         if (input_is_full(stream)) {
             stream_look_behind(stream);
             break;
@@ -241,7 +263,7 @@ static void stream_ready(struct watcher *watcher, int events)
     if (error)
         watcher->events = 0;
     stream_enter(stream);
-    if ((events & UV_WRITABLE) && stream->queue)
+    if ((events & UV_WRITABLE) && (stream->queue || stream->was_high))
         stream_written(stream);
     if (!stream->closed && (events & (UV_READABLE | UV_DISCONNECT))) {
         if (stream->closing)
@@ -266,15 +288,15 @@ void stream_notice_end(struct stream *stream)
 bool stream_read_now(struct stream *stream)
 {
     uint64_t received = stream->received;
-    bool ended = stream->peer_ended;
-    if (stream->closed || stream->busy || stream->peer_ended)
+    bool ended = stream->socket_ended;
+    if (stream->closed || stream->busy || stream->socket_ended)
         return false;
     stream_enter(stream);
     if (stream->closing)
         end_discard(stream);
     else
         stream_read(stream, true);
-    bool any = stream->received != received || stream->peer_ended != ended;
+    bool any = stream->received != received || stream->socket_ended != ended;
     stream_leave(stream);
     return any;
 }
@@ -337,13 +359,25 @@ static void stream_journal_start(struct stream *stream)
         end_journal(stream);
 }
 
+/** Gives a new stream what its port speaks at this moment. */
+static void stream_speak(struct stream *stream)
+{
+    struct port *port = stream->port;
+    struct tls_setup *setup = port->tls ? port->tls(port, stream) : NULL;
+    if (setup) {
+        tls_accept(stream, setup);
+        return;
+    }
+    stream->protocol = port->protocol;
+    stream->state = stream->protocol->start(stream);
+}
+
 struct stream *stream_new(struct port *port, int fd, const struct sockaddr_storage *address)
 {
     struct stream *stream = memory_alloc(sizeof *stream);
     struct server *server = port->server;
     server_scratch(server);
     stream->port = port;
-    stream->protocol = port->protocol;
     stream->number = ++port->accepted;
     stream->accepted_ns = clock_now();
     stream->active_ns = stream->accepted_ns;
@@ -359,7 +393,7 @@ struct stream *stream_new(struct port *port, int fd, const struct sockaddr_stora
     /* a socket fresh from accept4() can be watched: what fails here is our own mistake */
     GOTO_ASSERT(watcher_init(&stream->watcher, server->loop, fd, stream_ready) == 0);
     stream_enter(stream);
-    stream->state = stream->protocol->start(stream);
+    stream_speak(stream);
     stream_journal_start(stream);
     stream_leave(stream);
     return stream;

@@ -3,10 +3,10 @@
  * end.
  *
  * A stream reads while its protocol takes, queues what the protocol writes (bounded:
- * `most_queued`), and ends in one of the ways that tests need: FIN, RST, as a killed server.
+ * STREAM_MOST_QUEUED), and ends in one of the ways that tests need: FIN, RST, as a killed server.
  * Protocols are vtables: a port gives each new stream the protocol it has at that moment.
  *
- *     socket  <->  stages (faults, TLS: none yet)  <->  protocol
+ *     socket  <->  stages (stage.h: TLS, faults)  <->  protocol
  */
 #ifndef GOTO_SERVER_STREAM_STREAM_H
 #define GOTO_SERVER_STREAM_STREAM_H
@@ -17,7 +17,9 @@
 #include <sys/uio.h>
 
 struct port;
+struct stage;
 struct stream;
+struct tls_info;
 
 /** How a connection is ended (LANGUAGE section 7, "fin means …"). */
 enum close_how {
@@ -71,7 +73,10 @@ struct stream {
     struct watcher watcher;
     struct port *port;
     const struct protocol *protocol;
-    void *state; /**< the protocol's */
+    void *state;                /**< the protocol's */
+    struct stage *top;          /**< directly below the protocol; NULL = no stages */
+    struct stage *bottom;       /**< directly above the socket */
+    const struct tls_info *tls; /**< once a handshake stood; NULL = in clear */
     struct stream *previous;
     struct stream *next;        /**< in the port's list, oldest first */
     uint64_t number;            /**< on its port, from 1 */
@@ -81,6 +86,7 @@ struct stream {
     uint64_t received;          /**< bytes from the peer */
     uint64_t sent;              /**< bytes accepted by the kernel */
     struct stream_queue *queue; /**< what waits to be written; NULL when empty */
+    struct stream_soon *soon;   /**< what waits above the stages for more; NULL when none */
     struct stream_input
         *input; /**< bytes not yet taken; NULL when none: an idle connection holds no buffer */
     struct stream_end *end; /**< a close under way */
@@ -89,13 +95,15 @@ struct stream {
     uint16_t busy;      /**< callbacks under way: stream_enter() */
     bool paused;        /**< the protocol takes nothing now */
     bool peer_closing;  /**< the peer's FIN is known; bytes before it may wait in the kernel */
-    bool peer_ended;    /**< all bytes up to the peer's FIN were read */
-    bool closing;       /**< stream_close() was called: writes are ignored, bytes are not offered */
-    bool closed;        /**< the socket is closed; the memory goes in a later turn */
-    bool failed;        /**< the kernel refused a write: the peer is gone */
-    bool was_high;      /**< the queue was above the high mark: writable() is due */
-    bool offering;      /**< protocol->bytes() is running */
-    bool told_gone;     /**< protocol->gone() was called */
+    bool peer_ended;   /**< all bytes up to the peer's end were read: its FIN, or what stands for it
+                          in a stage (close_notify) */
+    bool socket_ended; /**< the peer's FIN was read from the socket; a stage may hand it on later */
+    bool closing;      /**< stream_close() was called: writes are ignored, bytes are not offered */
+    bool closed;       /**< the socket is closed; the memory goes in a later turn */
+    bool failed;       /**< the kernel refused a write: the peer is gone */
+    bool was_high;     /**< the queue was above the high mark: writable() is due */
+    bool offering;     /**< protocol->bytes() is running */
+    bool told_gone;    /**< protocol->gone() was called */
 };
 
 /** The most bytes that may wait in a stream's queue before writers should pause, and the low mark.
@@ -121,7 +129,7 @@ void stream_write(struct stream *stream, const struct iovec *parts, int count);
  * then leave in one packet.
  */
 void stream_write_soon(struct stream *stream, const struct iovec *parts, int count);
-/** Bytes waiting in the queue. */
+/** Bytes waiting in the queue, and those that stages hold back. */
 size_t stream_queued(const struct stream *stream);
 /** Stops/starts offering bytes to the protocol (back-pressure reaches the peer through TCP). */
 void stream_pause(struct stream *stream);
@@ -151,7 +159,7 @@ struct str stream_peer_address(const struct stream *stream, char out[STREAM_ADDR
 
 struct sockaddr_storage;
 /** A stream for a connection that was accepted; it owns `fd`. Journals it and starts the port's
- * protocol. */
+ * protocol, or its TLS. */
 struct stream *stream_new(struct port *port, int fd, const struct sockaddr_storage *address);
 /** Tells the protocol of a FIN or RST that the kernel knows of and we have not read yet: whoever
  * ends the connection now was not the first. Reads nothing. */

@@ -76,6 +76,7 @@ static void stream_freed(struct watcher *watcher)
     struct stream *stream = CONTAINER_OF(watcher, struct stream, watcher);
     struct server *server = stream->port->server;
     GOTO_ASSERT(stream->busy == 0 && stream->told_gone);
+    stages_free(stream);
     port_forget(stream->port, stream);
     memory_free(stream);
     if (--server->streams == 0 && server->closing && server->gone)
@@ -96,6 +97,7 @@ void end_finish(struct stream *stream, bool rst)
     stream->port->live--;
     end_free(stream);
     queue_free(stream);
+    stages_drop(stream);
     if (stream->input)
         memory_free(stream->input->bytes.data);
     memory_free(stream->input);
@@ -129,6 +131,7 @@ void end_discard(struct stream *stream)
         if (got == 0 && !stream->failed) {
             end_note(stream, ENTRY_CLOSED_BY_CLIENT);
             stream->peer_ended = true;
+            stream->socket_ended = true;
             if (stream->end->fin_sent)
                 end_finish(stream, false);
             return;
@@ -144,12 +147,24 @@ static void end_wait(struct stream_end *end, int64_t at_most_ns)
     timer_start_at(&end->timer, due < end->deadline_ns ? due : end->deadline_ns);
 }
 
+/** The kernel refused a write: the peer has reset the connection. */
+static void end_lost(struct stream *stream)
+{
+    end_note(stream, ENTRY_CLOSED_BY_CLIENT | ENTRY_CLOSED_BY_RESET);
+    end_finish(stream, false);
+}
+
 static void end_advance_fin(struct stream *stream)
 {
     struct stream_end *end = stream->end;
     if (end->fin_sent)
         return;
-    if (!queue_is_empty(stream)) {
+    bool stages_ended = stages_end(stream);
+    if (stream->failed) {
+        end_lost(stream);
+        return;
+    }
+    if (!stages_ended || !queue_is_empty(stream)) {
         if (end->sent != stream->sent) {
             end->sent = stream->sent;
             end->deadline_ns = clock_now() + END_WAIT_NS;
@@ -157,7 +172,7 @@ static void end_advance_fin(struct stream *stream)
         end_wait(end, END_WAIT_NS);
         return;
     }
-    if (stream->peer_ended) {
+    if (stream->socket_ended) {
         end_finish(stream, false);
         return;
     }
@@ -190,8 +205,7 @@ void end_advance(struct stream *stream)
     if (stream->closed || !stream->end)
         return;
     if (stream->failed) {
-        end_note(stream, ENTRY_CLOSED_BY_CLIENT | ENTRY_CLOSED_BY_RESET);
-        end_finish(stream, false);
+        end_lost(stream);
     } else if (stream->end->how == CLOSE_RST) {
         end_advance_rst(stream);
     } else {
@@ -237,6 +251,7 @@ static void end_start(struct stream *stream, enum close_how how)
     if (!stream->end) {
         stream->end = memory_alloc(sizeof *stream->end);
         stream->end->stream = stream;
+        stream->end->ending = stream->top;
         timer_init(&stream->end->timer, stream->port->server->loop, end_due);
     }
     stream->end->how = how;

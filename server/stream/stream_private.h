@@ -1,6 +1,6 @@
 /**
  * What the files of stream share: stream.c reads and tells the protocol, stream_queue.c writes,
- * stream_close.c ends.
+ * stage.c leads both through the stages, stream_close.c ends.
  */
 #ifndef GOTO_SERVER_STREAM_STREAM_PRIVATE_H
 #define GOTO_SERVER_STREAM_STREAM_PRIVATE_H
@@ -27,10 +27,19 @@ struct stream_queue {
     struct timer soon; /**< active: nothing was tried yet, more may follow in this turn */
 };
 
+/** What stream_write_soon() was given for the stages: kept until more comes or the turn ends. */
+struct stream_soon {
+    struct stream_bytes bytes;
+    struct stream *stream;
+    struct timer timer;
+};
+
 /** A close under way. */
 struct stream_end {
     struct stream *stream;
     struct timer timer;
+    struct stage *ending; /**< the stage that is to end next, before the FIN; NULL = all have */
+    bool told;            /**< its out_end() was called; it may hold bytes still */
     enum close_how how;
     bool fin_sent;
     int64_t deadline_ns; /**< of what is waited for now */
@@ -41,12 +50,37 @@ void bytes_append(struct stream_bytes *bytes, struct str more);
 void bytes_consume(struct stream_bytes *bytes, size_t size);
 struct str bytes_str(const struct stream_bytes *bytes);
 
-/** Tries to write the queue, or what the bracket collected. */
+/** Tries to write the queue, or what the bracket collected, for which it goes through the stages.
+ */
 void queue_flush(struct stream *stream);
+/** Adds to what the bracket collects, if this stream has it and there is room. */
+bool queue_cork(struct stream *stream, const struct iovec *parts, int count);
+/** What the bracket collected for this stream, whether for its stages or for the socket. */
+struct str queue_collected(const struct stream *stream);
+/** Behind the stages: sends, or queues behind what waits. */
+void queue_write(struct stream *stream, const struct iovec *parts, int count);
 /** Whether everything written was taken by the kernel. */
 bool queue_is_empty(const struct stream *stream);
 /** Frees the queue and what it holds. */
 void queue_free(struct stream *stream);
+
+/** Writes through the stages; `soon`: more is to follow in this turn. */
+void stages_write(struct stream *stream, const struct iovec *parts, int count, bool soon);
+/** Leads through the stages what was collected for them, and has them hand on what they keep. */
+void stages_flush(struct stream *stream);
+/** Bytes that wait in the stages and above them. */
+size_t stages_held(const struct stream *stream);
+/** Bytes that wait in the stages on their way to the protocol. */
+size_t stages_held_in(const struct stream *stream);
+/** Ends the stages one after the other, from the top; true once all have and hold nothing. */
+bool stages_end(struct stream *stream);
+/** Forgets what waits above the stages. */
+void stages_drop(struct stream *stream);
+/** Frees the stages. */
+void stages_free(struct stream *stream);
+
+/** Offers bytes to the protocol; keeps what it does not take. */
+void stream_offer(struct stream *stream, struct str bytes);
 
 /** Counts bytes that came or went. */
 void stream_count(struct stream *stream, size_t received, size_t sent);

@@ -82,8 +82,7 @@ static void queue_append(struct stream *stream, struct str bytes)
         stream->was_high = true;
 }
 
-/** What the bracket collected for this stream. */
-static struct str queue_corked(const struct stream *stream)
+struct str queue_collected(const struct stream *stream)
 {
     const struct scratch *scratch = server_scratch(stream->port->server);
     if (scratch->corked != stream)
@@ -91,9 +90,16 @@ static struct str queue_corked(const struct stream *stream)
     return (struct str){scratch->output, scratch->output_size};
 }
 
+/** What the bracket collected for the socket: with stages it is for them. */
+static struct str queue_corked(const struct stream *stream)
+{
+    return stream->top ? (struct str){NULL, 0} : queue_collected(stream);
+}
+
 bool queue_is_empty(const struct stream *stream)
 {
-    return !stream->queue && queue_corked(stream).size == 0;
+    return !stream->queue && queue_collected(stream).size == 0 &&
+           (!stream->top || stages_held(stream) == 0);
 }
 
 size_t stream_queued(const struct stream *stream)
@@ -101,7 +107,8 @@ size_t stream_queued(const struct stream *stream)
     /* a peer that is gone takes nothing more: writers wait until the protocol is told */
     if (stream->failed)
         return STREAM_HIGH_MARK + 1;
-    return queue_corked(stream).size + (stream->queue ? stream->queue->bytes.size : 0);
+    return queue_collected(stream).size + (stream->queue ? stream->queue->bytes.size : 0) +
+           (stream->top ? stages_held(stream) : 0);
 }
 
 /** One send. Returns the bytes taken by the kernel; 0 also when the peer is gone. */
@@ -172,7 +179,11 @@ static void queue_push(struct stream *stream, const struct iovec *parts, int cou
 
 void queue_flush(struct stream *stream)
 {
-    if (!stream->closed && !stream->failed)
+    if (stream->closed || stream->failed)
+        return;
+    if (stream->top)
+        stages_flush(stream);
+    if (!stream->failed)
         queue_push(stream, NULL, 0);
 }
 
@@ -184,11 +195,11 @@ static size_t parts_size(const struct iovec *parts, int count)
     return size;
 }
 
-/** Adds to what the bracket collects, if this stream has it and there is room. */
-static bool queue_cork(struct stream *stream, const struct iovec *parts, int count, size_t size)
+bool queue_cork(struct stream *stream, const struct iovec *parts, int count)
 {
     struct scratch *scratch = stream->port->server->scratch;
-    if (scratch->corked != stream || stream->queue || size > SCRATCH_OUTPUT - scratch->output_size)
+    if (scratch->corked != stream ||
+        parts_size(parts, count) > SCRATCH_OUTPUT - scratch->output_size)
         return false;
     for (int i = 0; i < count; i++) {
         if (parts[i].iov_len)
@@ -204,18 +215,27 @@ static void queue_append_parts(struct stream *stream, const struct iovec *parts,
         queue_append(stream, (struct str){parts[i].iov_base, parts[i].iov_len});
 }
 
+void queue_write(struct stream *stream, const struct iovec *parts, int count)
+{
+    if (stream->queue && !timer_is_active(&stream->queue->soon))
+        queue_append_parts(stream, parts, count);
+    else
+        queue_push(stream, parts, count);
+}
+
 void stream_write(struct stream *stream, const struct iovec *parts, int count)
 {
     size_t size = parts_size(parts, count);
     GOTO_ASSERT(count <= STREAM_MOST_PARTS);
     if (stream->closing || stream->closed || stream->failed || size == 0)
         return;
-    if (queue_cork(stream, parts, count, size))
+    if (stream->top) {
+        stages_write(stream, parts, count, false);
         return;
-    if (stream->queue && !timer_is_active(&stream->queue->soon))
-        queue_append_parts(stream, parts, count);
-    else
-        queue_push(stream, parts, count);
+    }
+    if (!stream->queue && queue_cork(stream, parts, count))
+        return;
+    queue_write(stream, parts, count);
     if (stream->busy == 0)
         stream_update(stream);
 }
@@ -225,7 +245,11 @@ void stream_write_soon(struct stream *stream, const struct iovec *parts, int cou
     size_t size = parts_size(parts, count);
     if (stream->closing || stream->closed || stream->failed || size == 0)
         return;
-    if (queue_cork(stream, parts, count, size))
+    if (stream->top) {
+        stages_write(stream, parts, count, true);
+        return;
+    }
+    if (!stream->queue && queue_cork(stream, parts, count))
         return;
     bool first = !stream->queue && queue_corked(stream).size == 0;
     if (!first) {

@@ -1,0 +1,215 @@
+#include "runner/spec/speech.h"
+
+#include "server/action.h"
+
+void spec_each_action(const struct scenario_spec *scenario,
+                      void (*each)(void *context, const struct chosen *chosen), void *context)
+{
+    for (size_t c = 0; c <= scenario->client_count; c++) {
+        const struct client_spec *client =
+            c < scenario->client_count ? &scenario->clients[c] : scenario->finally;
+        for (size_t i = 0; client && i < client->count; i++) {
+            const struct chosen *chosen = &client->read[i].verb;
+            if (chosen->member && !step_verb(&client->read[i]))
+                each(context, chosen);
+        }
+    }
+    const struct event_spec *events = scenario->events.items;
+    for (size_t i = 0; i < scenario->events.count; i++) {
+        const struct chosen *actions = events[i].actions.items;
+        for (size_t j = 0; j < events[i].actions.count; j++)
+            if (actions[j].member)
+                each(context, &actions[j]);
+    }
+}
+
+/** Whether a value holds what is known only during the run. */
+static bool is_open(struct reader *reader, const struct node *node)
+{
+    const struct node *resolved;
+    return node && reader_resolve_tree(reader, node, &resolved) == READ_DEFERRED;
+}
+
+/** Whether what a mapping says of protocol and TLS is known only during the run. */
+static bool speech_is_open(struct reader *reader, const struct node *node)
+{
+    const struct node *resolved = node;
+    if (node_is_scalar(node) && reader_resolve_tree(reader, node, &resolved) != READ_OK)
+        return true;
+    if (resolved->kind != NODE_MAP)
+        return false;
+    return is_open(reader, node_get(resolved, "protocol")) ||
+           is_open(reader, node_get(resolved, "tls"));
+}
+
+static bool has_port(const struct list *ports, struct str port)
+{
+    const struct str *names = ports->items;
+    for (size_t i = 0; i < ports->count; i++)
+        if (names[i].data && str_equal(names[i], port))
+            return true;
+    return false;
+}
+
+/** What a port speaks, while the actions are gone through. */
+struct listening {
+    struct reader *reader;
+    struct str port;
+    unsigned speech;
+    unsigned by_tls; /**< what `tls` actions add, if it ever has TLS */
+};
+
+static void listen_to(void *context, const struct chosen *chosen)
+{
+    struct listening *listening = context;
+    struct reader *reader = listening->reader;
+    struct list ports = {0};
+    bool is_switch = false;
+    const struct upstream_config *config = action_config(chosen, &ports, &is_switch);
+    if (!config)
+        return;
+    const struct node *node = chosen->node;
+    bool any_port =
+        chosen->deferred && (node_is_scalar(node) || is_open(reader, node_get(node, "port")));
+    if (!any_port && !has_port(&ports, listening->port))
+        return;
+    bool any_speech = chosen->deferred && (any_port || speech_is_open(reader, node));
+    if (is_switch)
+        listening->speech |= any_speech ? SPEECH_ANY : upstream_config_speech(config);
+    else
+        listening->by_tls |=
+            any_speech ? SPEECH_HTTP1 | SPEECH_HTTP2 : upstream_tls_speech(config->tls);
+}
+
+static const struct map_entry *find_upstream(const struct scenario_spec *scenario, struct str name)
+{
+    const struct map_entry *entries = scenario->upstreams.items;
+    for (size_t i = 0; i < scenario->upstreams.count; i++)
+        if (str_equal(entries[i].name, name))
+            return &entries[i];
+    return NULL;
+}
+
+unsigned spec_port_speaks(struct reader *reader, const struct scenario_spec *scenario,
+                          struct str port)
+{
+    const struct map_entry *entry = find_upstream(scenario, port);
+    if (!entry || speech_is_open(reader, entry->node))
+        return SPEECH_ANY;
+    struct listening listening = {
+        .reader = reader, .port = port, .speech = upstream_config_speech(entry->value)};
+    spec_each_action(scenario, listen_to, &listening);
+    if (listening.speech & SPEECH_TLS)
+        listening.speech |= listening.by_tls;
+    return listening.speech;
+}
+
+/** "TLS", and what would make a port speak it. */
+struct speech_words {
+    unsigned speech;
+    const char *name;
+    const char *protocols;
+};
+
+static const struct speech_words words_of[] = {
+    {SPEECH_TLS, "TLS", "https or h2"},
+    {SPEECH_HTTP1, "HTTP/1", "http or https"},
+    {SPEECH_HTTP2, "HTTP/2", "h2c or h2"},
+    {SPEECH_GRPC, "gRPC", "grpc or grpcs"},
+};
+
+void spec_need_speech(struct reader *reader, const struct scenario_spec *scenario, struct str port,
+                      unsigned speech, struct place place, struct str what)
+{
+    const struct speech_words *words = words_of;
+    if (!speech || spec_port_speaks(reader, scenario, port) & speech)
+        return;
+    while (!(words->speech & speech))
+        words++;
+    diagnostics_add(reader->diagnostics, place,
+                    STR_FMT " needs a port that speaks %s, and '" STR_FMT
+                            "' never does in this scenario",
+                    STR_ARG(what), words->name, STR_ARG(port));
+    diagnostics_help(reader->diagnostics,
+                     "give '" STR_FMT "' the protocol %s, or 'switch' it to one", STR_ARG(port),
+                     words->protocols);
+}
+
+/** One reading of all actions. */
+struct checking {
+    struct reader *reader;
+    const struct scenario_spec *scenario;
+};
+
+static void check_action(void *context, const struct chosen *chosen)
+{
+    const struct checking *checking = context;
+    const struct action_type *type = chosen->member->extra;
+    struct action_need need = {0};
+    if (!type || !type->needs || !chosen->value)
+        return;
+    type->needs(chosen->value, &need);
+    const struct str *names = need.ports.items;
+    for (size_t i = 0; i < need.ports.count; i++)
+        if (names[i].data)
+            spec_need_speech(checking->reader, checking->scenario, names[i], need.speech,
+                             chosen->place, need.what);
+}
+
+static void check_upstream(struct reader *reader, const struct scenario_spec *scenario,
+                           const struct map_entry *entry)
+{
+    const struct node *node = entry->node;
+    const struct node_pair *tls = node->kind == NODE_MAP ? node_find(node, STR("tls")) : NULL;
+    if (tls)
+        spec_need_speech(reader, scenario, entry->name, SPEECH_TLS, tls->key->place, STR("'tls'"));
+}
+
+void spec_check_speech(struct reader *reader, const struct scenario_spec *scenario)
+{
+    struct checking checking = {reader, scenario};
+    const struct map_entry *entries = scenario->upstreams.items;
+    for (size_t i = 0; i < scenario->upstreams.count; i++)
+        check_upstream(reader, scenario, &entries[i]);
+    spec_each_action(scenario, check_action, &checking);
+}
+
+/** A list of upstreams that grows. */
+struct collecting {
+    struct arena *arena;
+    struct map_entry *entries;
+    size_t count;
+    size_t capacity;
+};
+
+static void collect(struct collecting *collecting, const struct map_entry *entry)
+{
+    arena_grow(collecting->arena, &collecting->entries, collecting->count, &collecting->capacity,
+               sizeof *collecting->entries);
+    collecting->entries[collecting->count++] = *entry;
+}
+
+static void collect_switch(void *context, const struct chosen *chosen)
+{
+    struct collecting *collecting = context;
+    struct list ports = {0};
+    bool is_switch = false;
+    const struct upstream_config *config = action_config(chosen, &ports, &is_switch);
+    const struct str *names = ports.items;
+    for (size_t i = 0; is_switch && i < ports.count; i++) {
+        struct map_entry entry = {.name = names[i], .place = chosen->place, .node = chosen->node};
+        /* nobody writes to it; an entry's value is of any use */
+        entry.value = (void *)(uintptr_t)config;
+        collect(collecting, &entry);
+    }
+}
+
+struct list spec_upstreams_ever(const struct scenario_spec *scenario, struct arena *arena)
+{
+    struct collecting collecting = {.arena = arena};
+    const struct map_entry *entries = scenario->upstreams.items;
+    for (size_t i = 0; i < scenario->upstreams.count; i++)
+        collect(&collecting, &entries[i]);
+    spec_each_action(scenario, collect_switch, &collecting);
+    return (struct list){collecting.entries, collecting.count};
+}

@@ -1,0 +1,62 @@
+/**
+ * HTTP/2 on a stream, by nghttp2: exchanges from frames, answers into frames (RFC 9113).
+ *
+ * All frames of one turn leave in one write. A connection holds at most `max-streams` (100)
+ * requests at a time; their bodies and heads are bounded by the upstream's limits, and by flow
+ * control. RST_STREAM and GOAWAY of both sides are journalled with their codes (ENTRY_RESET,
+ * ENTRY_GOAWAY). Raw frames may be put between frames of nghttp2: that is what faults do.
+ */
+#ifndef GOTO_SERVER_HTTP_H2_H
+#define GOTO_SERVER_HTTP_H2_H
+
+#include "server/http/exchange.h"
+
+/** HTTP/2 from the first byte: by ALPN, or by prior knowledge. */
+extern const struct protocol h2_protocol;
+/**
+ * What an h2c port speaks: the preface of HTTP/2 begins it at once (prior knowledge); a request of
+ * HTTP/1.1 is upgraded (RFC 7540 section 3.2), or answered 426 if it does not ask for that.
+ */
+extern const struct protocol h2c_protocol;
+
+struct port;
+
+/** "PROTOCOL_ERROR" of 1, "code 57005" of an unknown one (RFC 9113 section 7); and back: a name, or
+ * a number, decimal or 0x…. */
+struct str h2_error_name(uint32_t code, char out[24]);
+bool h2_error_number(struct str name, uint32_t *code);
+
+/** Whether a stream speaks HTTP/2 now. */
+bool h2_is(const struct stream *stream);
+
+enum { H2_LAST_SEEN = -1 };
+/**
+ * Sends GOAWAY on a connection: no request after `last` (H2_LAST_SEEN = the last one that came) is
+ * answered, those before are; with NO_ERROR the connection ends once they are done, with any other
+ * code it ends by FIN after what is queued, unless `keep`.
+ */
+void h2_goaway(struct stream *stream, uint32_t code, int64_t last, struct str debug, bool keep);
+/** Resets the stream of an exchange; journals it. The exchange ends, and may be freed. */
+void h2_reset(struct exchange *exchange, uint32_t code);
+/** Puts bytes between two frames, as they are; in order with what was submitted before. */
+void h2_raw(struct stream *stream, struct str bytes);
+/** The stream id of an exchange of HTTP/2, 0 for others. */
+uint32_t h2_stream_id(const struct exchange *exchange);
+
+enum { H2_MOST_SETTINGS = 16 };
+struct h2_setting {
+    uint16_t id;
+    uint32_t value;
+};
+/** What a connection begins with; changed by port->h2_begin before the
+ * first frame is sent. */
+struct h2_begin {
+    struct h2_setting settings[H2_MOST_SETTINGS]; /**< replace or add to ours; sent as they are,
+                                                     also when illegal */
+    size_t setting_count;
+    bool no_settings;     /**< send no SETTINGS at all */
+    bool no_window;       /**< never send WINDOW_UPDATE: clients starve */
+    struct str raw;       /**< bytes behind our SETTINGS */
+    uint32_t max_streams; /**< 0 = 100 */
+};
+#endif

@@ -1,0 +1,204 @@
+#include "server/stream/stage.h"
+
+#include "base/memory.h"
+#include "server/port/port.h"
+#include "server/stream/scratch.h"
+#include "server/stream/stream_private.h"
+
+void stream_push_stage(struct stream *stream, struct stage *stage)
+{
+    /* what was written before goes the way that was there when it was written */
+    queue_flush(stream);
+    stage->stream = stream;
+    stage->up = NULL;
+    stage->down = stream->top;
+    if (stream->top)
+        stream->top->up = stage;
+    else
+        stream->bottom = stage;
+    stream->top = stage;
+}
+
+void stream_set_protocol(struct stream *stream, const struct protocol *protocol)
+{
+    GOTO_ASSERT(!stream->closed);
+    if (stream->protocol)
+        stream->protocol->gone(stream);
+    stream->protocol = protocol;
+    stream->state = NULL;
+    stream->paused = false;
+    stream->state = protocol->start(stream);
+}
+
+/* Towards the protocol. */
+
+void stage_in(struct stage *stage, struct str bytes)
+{
+    if (stage->up)
+        stage->up->type->in(stage->up, bytes);
+    else if (!stage->stream->closing)
+        stream_offer(stage->stream, bytes);
+}
+
+void stage_in_end(struct stage *stage)
+{
+    struct stream *stream = stage->stream;
+    for (stage = stage->up; stage; stage = stage->up) {
+        if (stage->type->in_end) {
+            stage->type->in_end(stage);
+            return;
+        }
+    }
+    if (stream->closing || stream->peer_ended)
+        return;
+    end_note(stream, ENTRY_CLOSED_BY_CLIENT);
+    stream->peer_closing = true;
+    stream->peer_ended = true;
+    stream->protocol->ended(stream, false);
+}
+
+size_t stages_held_in(const struct stream *stream)
+{
+    size_t size = 0;
+    for (const struct stage *stage = stream->top; stage; stage = stage->down)
+        size += stage->type->held_in ? stage->type->held_in(stage) : 0;
+    return size;
+}
+
+/* Towards the socket. */
+
+static size_t stage_held(const struct stage *stage)
+{
+    return stage->type->held ? stage->type->held(stage) : 0;
+}
+
+void stage_out(struct stage *stage, const struct iovec *parts, int count)
+{
+    struct stream *stream = stage->stream;
+    if (stream->closed || stream->failed)
+        return;
+    if (stage->down)
+        stage->down->type->out(stage->down, parts, count);
+    else
+        queue_write(stream, parts, count);
+}
+
+/** Gives the top stage what was collected for it, and then `parts`. */
+static void stages_out(struct stream *stream, const struct iovec *parts, int count)
+{
+    struct iovec all[STREAM_MOST_PARTS + 2];
+    struct str corked = queue_collected(stream);
+    struct stream_soon *soon = stream->soon;
+    int used = 0;
+    stream->soon = NULL;
+    if (soon) {
+        struct str bytes = bytes_str(&soon->bytes);
+        timer_stop(&soon->timer);
+        all[used++] = (struct iovec){(void *)(uintptr_t)bytes.data, bytes.size};
+    }
+    if (corked.size)
+        all[used++] = (struct iovec){(void *)(uintptr_t)corked.data, corked.size};
+    for (int i = 0; i < count; i++)
+        all[used++] = parts[i];
+    if (corked.size)
+        stream->port->server->scratch->output_size = 0;
+    if (used)
+        stream->top->type->out(stream->top, all, used);
+    if (soon)
+        memory_free(soon->bytes.data);
+    memory_free(soon);
+}
+
+void stages_flush(struct stream *stream)
+{
+    if (stream->closed || stream->failed)
+        return;
+    stages_out(stream, NULL, 0);
+    for (struct stage *stage = stream->top; stage; stage = stage->down) {
+        if (stage->type->flush)
+            stage->type->flush(stage);
+    }
+}
+
+static void stages_soon_due(struct timer *timer)
+{
+    struct stream *stream = CONTAINER_OF(timer, struct stream_soon, timer)->stream;
+    stream_enter(stream);
+    stream_leave(stream);
+}
+
+static void stages_keep(struct stream *stream, const struct iovec *parts, int count)
+{
+    if (!stream->soon) {
+        stream->soon = memory_alloc(sizeof *stream->soon);
+        stream->soon->stream = stream;
+        timer_init(&stream->soon->timer, stream->port->server->loop, stages_soon_due);
+        timer_start(&stream->soon->timer, 0);
+    }
+    for (int i = 0; i < count; i++)
+        bytes_append(&stream->soon->bytes, (struct str){parts[i].iov_base, parts[i].iov_len});
+}
+
+void stages_write(struct stream *stream, const struct iovec *parts, int count, bool soon)
+{
+    if (!stream->soon && queue_cork(stream, parts, count))
+        return;
+    if (soon && (!stream->soon || stream->soon->bytes.size < STREAM_LOW_MARK)) {
+        stages_keep(stream, parts, count);
+        return;
+    }
+    stages_out(stream, parts, count);
+    if (stream->busy == 0)
+        queue_flush(stream);
+    if (stream_queued(stream) >= STREAM_HIGH_MARK)
+        stream->was_high = true;
+    if (stream->busy == 0)
+        stream_update(stream);
+}
+
+size_t stages_held(const struct stream *stream)
+{
+    size_t size = stream->soon ? stream->soon->bytes.size : 0;
+    for (const struct stage *stage = stream->top; stage; stage = stage->down)
+        size += stage_held(stage);
+    return size;
+}
+
+/* The end. */
+
+bool stages_end(struct stream *stream)
+{
+    struct stream_end *end = stream->end;
+    /* one after the other: what a stage still holds has to pass those below before they end */
+    while (end->ending) {
+        struct stage *stage = end->ending;
+        if (!end->told && stage->type->out_end)
+            stage->type->out_end(stage);
+        end->told = true;
+        if (stage_held(stage) > 0)
+            return false;
+        end->ending = stage->down;
+        end->told = false;
+    }
+    return true;
+}
+
+void stages_drop(struct stream *stream)
+{
+    if (!stream->soon)
+        return;
+    timer_stop(&stream->soon->timer);
+    memory_free(stream->soon->bytes.data);
+    memory_free(stream->soon);
+    stream->soon = NULL;
+}
+
+void stages_free(struct stream *stream)
+{
+    while (stream->top) {
+        struct stage *stage = stream->top;
+        stream->top = stage->down;
+        stage->type->gone(stage);
+    }
+    stream->bottom = NULL;
+}

@@ -1,0 +1,138 @@
+/* What holds in the end: keys, a fault over them, and how OpenSSL is told of the parameters. */
+#include "server/tls/config.h"
+
+#include "base/clock.h"
+
+#include <openssl/err.h>
+
+#define DAY_NS (INT64_C(86400) * CLOCK_SECOND)
+
+enum { ALERT_UNKNOWN_CA = 48 };
+
+void plan_preset(struct tls_plan *plan)
+{
+    *plan = (struct tls_plan){.valid = {.from_ns = -DAY_NS, .until_ns = 90 * DAY_NS},
+                              .tickets = true,
+                              .client_auth = -1,
+                              .client_alert = ALERT_UNKNOWN_CA,
+                              .alert = -1};
+}
+
+struct tls_plan plan_of(const struct tls_config *config)
+{
+    struct tls_plan plan;
+    if (!config) {
+        plan_preset(&plan);
+        return plan;
+    }
+    plan = config->plan;
+    const struct fault_how *how = config->fault ? config->fault->how : NULL;
+    if (!how)
+        return plan;
+    if (how->makes_certificate) {
+        plan.cert = NULL;
+        plan.key = NULL;
+        plan.chain = NULL;
+    }
+    if (how->wire != WIRE_NONE)
+        plan.wire = how->wire;
+    if (how->apply)
+        how->apply(&plan);
+    return plan;
+}
+
+static bool is_suite(struct str cipher)
+{
+    return str_starts(cipher, STR("TLS_"));
+}
+
+/** Visits the names of a list of lists: "A:B" counts as two. Returns how many are suites of TLS
+ * 1.3; joins those, or the others, in *text. */
+static size_t ciphers_join(const struct list *ciphers, bool suites, struct arena *arena,
+                           struct str *text, size_t *others)
+{
+    const struct str *items = ciphers->items;
+    size_t found = 0;
+    *others = 0;
+    *text = STR("");
+    for (size_t i = 0; i < ciphers->count; i++) {
+        for (struct str rest = items[i]; rest.size;) {
+            ptrdiff_t colon = str_find_byte(rest, ':');
+            struct str one = str_slice(rest, 0, colon < 0 ? rest.size : (size_t)colon);
+            rest = str_from(rest, colon < 0 ? rest.size : (size_t)colon + 1);
+            one = str_trim(one);
+            if (!one.size)
+                continue;
+            *(is_suite(one) ? &found : others) += 1;
+            if (arena && is_suite(one) == suites)
+                *text = arena_printf(arena, STR_FMT "%s" STR_FMT, STR_ARG(*text),
+                                     text->size ? ":" : "", STR_ARG(one));
+        }
+    }
+    return found;
+}
+
+size_t ciphers_count(const struct list *ciphers, size_t *others)
+{
+    struct str none;
+    return ciphers_join(ciphers, true, NULL, &none, others);
+}
+
+struct str plan_suites(const struct tls_plan *plan, struct arena *arena)
+{
+    struct str text;
+    size_t others;
+    ciphers_join(&plan->ciphers, true, arena, &text, &others);
+    return arena_copy(arena, text);
+}
+
+struct str plan_groups(const struct tls_plan *plan, struct arena *arena)
+{
+    const struct str *items = plan->groups.items;
+    struct str text = STR("");
+    for (size_t i = 0; i < plan->groups.count; i++)
+        text = arena_printf(arena, STR_FMT "%s" STR_FMT, STR_ARG(text), i ? ":" : "",
+                            STR_ARG(items[i]));
+    return arena_copy(arena, text);
+}
+
+/* Ciphers that are all of TLS 1.3, or all of before, leave no other version. */
+
+int plan_max(const struct tls_plan *plan)
+{
+    size_t others;
+    size_t suites = ciphers_count(&plan->ciphers, &others);
+    if (plan->max)
+        return plan->max;
+    return others && !suites && plan->min < TLS1_3_VERSION ? TLS1_2_VERSION : TLS1_3_VERSION;
+}
+
+int plan_min(const struct tls_plan *plan)
+{
+    size_t others;
+    size_t suites = ciphers_count(&plan->ciphers, &others);
+    int max = plan_max(plan);
+    if (plan->min)
+        return plan->min;
+    if (suites && !others && max == TLS1_3_VERSION)
+        return TLS1_3_VERSION;
+    return max < TLS1_2_VERSION ? max : TLS1_2_VERSION;
+}
+
+bool plan_set_parameters(const struct tls_plan *plan, SSL_CTX *context, struct arena *arena,
+                         const char **what)
+{
+    struct str others_text;
+    size_t others;
+    size_t suites = ciphers_join(&plan->ciphers, false, arena, &others_text, &others);
+    struct str suites_text = plan_suites(plan, arena);
+    ERR_clear_error();
+    *what = "ciphers";
+    if (others && !SSL_CTX_set_cipher_list(context, arena_copy(arena, others_text).data))
+        return false;
+    /* an empty list: none of TLS 1.3 */
+    if ((suites || others) && !SSL_CTX_set_ciphersuites(context, suites_text.data))
+        return false;
+    *what = "groups";
+    return !plan->groups.count || SSL_CTX_set1_groups_list(context, plan_groups(plan, arena).data);
+}
