@@ -223,3 +223,13 @@ void diagnostics_print(const struct diagnostics *diagnostics, struct buf *into)
         diagnostic_print(all[i].diagnostic, &found, into);
     memory_free(all);
 }
+
+struct str place_path(struct place place, struct str written, struct arena *arena)
+{
+    struct str folder = place.source ? place.source->name : (struct str){0};
+    while (folder.size && folder.data[folder.size - 1] != '/')
+        folder.size--;
+    if (str_starts(written, STR("/")))
+        folder.size = 0;
+    return arena_printf(arena, STR_FMT STR_FMT, STR_ARG(folder), STR_ARG(written));
+}

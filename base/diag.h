@@ -64,6 +64,10 @@ void diagnostics_print(const struct diagnostics *diagnostics, struct buf *into);
 /** Prints the source line of a place with the underline; nothing if the place is nowhere. */
 void place_print_line(struct place place, struct buf *into);
 
+/** A path written at a place: relative to the folder of its source, absolute ones as they are. In
+ * the arena, with a NUL behind. */
+struct str place_path(struct place place, struct str written, struct arena *arena);
+
 /** "file:line:col", "file" when there is no line. */
 void place_print(struct place place, struct buf *into);
 

@@ -176,17 +176,6 @@ static const struct type type_cookies = TYPE_MAP(&type_line);
 
 /* Files and sockets, relative to the spec's folder. */
 
-/** The path as the system takes it, with a NUL behind. */
-static struct str path_in_folder(struct arena *arena, struct str written, struct place place)
-{
-    struct str folder = place.source ? place.source->name : (struct str){0};
-    while (folder.size && folder.data[folder.size - 1] != '/')
-        folder.size--;
-    if (str_starts(written, STR("/")))
-        folder.size = 0;
-    return arena_printf(arena, STR_FMT STR_FMT, STR_ARG(folder), STR_ARG(written));
-}
-
 static const char *file_wrong(const char *path)
 {
     struct stat about;
@@ -206,7 +195,7 @@ static enum read_result file_read(struct reader *reader, const struct type *type
     enum read_result result = type_word.read(reader, &type_word, node, &written);
     if (result != READ_OK)
         return result;
-    struct str path = path_in_folder(reader->arena, written, node->place);
+    struct str path = place_path(node->place, written, reader->arena);
     const char *wrong = file_wrong(path.data);
     if (wrong) {
         diagnostics_add(reader->diagnostics, node->place, "cannot read file '" STR_FMT "': %s",
@@ -230,7 +219,7 @@ static enum read_result unix_socket_read(struct reader *reader, const struct typ
     enum read_result result = type_word.read(reader, &type_word, node, &written);
     if (result != READ_OK)
         return result;
-    struct str path = path_in_folder(reader->arena, written, node->place);
+    struct str path = place_path(node->place, written, reader->arena);
     if (path.size >= sizeof((struct sockaddr_un){0}).sun_path)
         return refuse(reader, node->place, "the path of a Unix socket has at most 107 bytes");
     *(struct str *)into = path;

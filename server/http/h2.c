@@ -223,7 +223,7 @@ static void look_sent(struct h2_exchange *x)
         exchange_sent(&x->exchange);
         break;
     case EXCHANGE_READING:
-        if (!x->whole && !x->closed)
+        if (!x->whole && !x->closed && !x->h2->stream->peer_ended)
             linger(x);
         else
             h2_forget(x);
@@ -403,12 +403,13 @@ void h2_reset(struct exchange *exchange, uint32_t code)
 {
     struct h2_exchange *x = h2_exchange_of(exchange);
     struct h2 *h2 = x->h2;
-    if (h2->stream->closing)
+    if (h2->stream->closing || exchange->state == EXCHANGE_ENDED)
         return;
     h2_enter(h2);
+    /* it is over before observers of the journal hear of anything */
+    exchange_gone(exchange, false);
     /* what was given of an answer goes before */
     h2_flush(h2);
-    exchange_gone(exchange, false);
     if (!h2->stream->closing) {
         if (!x->closed)
             h2_submit_reset(h2, (int32_t)exchange->stream_id, code);

@@ -90,17 +90,6 @@ static struct str file_content_type(struct str path)
     return STR("application/octet-stream");
 }
 
-/** The path relative to the folder of the file that `place` is in. */
-static struct str file_path(struct arena *arena, struct str written, struct place place)
-{
-    struct str folder = place.source ? place.source->name : (struct str){0};
-    while (folder.size && folder.data[folder.size - 1] != '/')
-        folder.size--;
-    if (str_starts(written, STR("/")))
-        folder.size = 0;
-    return arena_printf(arena, STR_FMT STR_FMT, STR_ARG(folder), STR_ARG(written));
-}
-
 /** Reads at most `size` bytes from an open file; a negative errno when it cannot be read. */
 static ssize_t file_fill(int fd, char *into, size_t size)
 {
@@ -154,7 +143,7 @@ static enum read_result file_read(struct reader *reader, const struct type *type
         diagnostics_add(reader->diagnostics, node->place, "the path of a file holds no NUL");
         return READ_FAILED;
     }
-    struct str path = file_path(reader->arena, node->text, node->place);
+    struct str path = place_path(node->place, node->text, reader->arena);
     struct respond_file *file = arena_alloc(reader->arena, sizeof *file);
     const char *wrong = file_load(reader->arena, path.data, &file->bytes);
     if (wrong) {

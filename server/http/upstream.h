@@ -45,7 +45,6 @@ struct route_config {
     struct place respond_place;
     bool cycle;
     bool optional;
-    struct list faults; /**< of struct fault_config *; key `fault` */
     struct duration delay;
     uint64_t times; /**< 0 = no end */
 };
@@ -71,7 +70,6 @@ struct upstream_config {
     struct list routes; /**< of struct route_config */
     struct upstream_default fallback;
     struct tls_config *tls; /**< NULL = valid, where the protocol has TLS */
-    struct list faults;     /**< of struct fault_config * */
     bool optional;
     struct place place;
 };

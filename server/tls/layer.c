@@ -299,15 +299,20 @@ static void accepting_due(struct timer *timer)
     stream_leave(stream);
 }
 
+/** A handshake that is to stall or drip does so until the peer or the port ends it. */
+static bool wire_is_slow(enum tls_wire wire)
+{
+    return wire == WIRE_STALL || wire == WIRE_STALL_AFTER_HELLO ||
+           wire == WIRE_STALL_BEFORE_FINISHED || wire == WIRE_DRIP;
+}
+
 static void *accepting_start(struct stream *stream)
 {
     struct accepting *accepting = memory_alloc(sizeof *accepting);
     int64_t limit_ns = stream->port->handshake_ns;
     accepting->layer = layer_of(stream->top);
     timer_init(&accepting->timer, stream->port->server->loop, accepting_due);
-    /* a stall that is wanted lasts until the peer or the port ends it */
-    bool wanted = accepting->layer->setup->wire != WIRE_NONE;
-    if (limit_ns && !wanted)
+    if (limit_ns && !wire_is_slow(accepting->layer->setup->wire))
         timer_start(&accepting->timer, limit_ns);
     return accepting;
 }

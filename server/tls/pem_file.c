@@ -18,17 +18,6 @@ struct str tls_error_text(struct arena *arena)
     return text;
 }
 
-/** The path relative to the folder of the file that `place` is in. */
-static struct str pem_path(struct arena *arena, struct str written, struct place place)
-{
-    struct str folder = place.source ? place.source->name : (struct str){0};
-    while (folder.size && folder.data[folder.size - 1] != '/')
-        folder.size--;
-    if (str_starts(written, STR("/")))
-        folder.size = 0;
-    return arena_printf(arena, STR_FMT STR_FMT, STR_ARG(folder), STR_ARG(written));
-}
-
 /** A key with a password is not ours to open, and nobody is there to be asked. */
 static int no_password(char *into, int size, int writing, void *context)
 {
@@ -116,7 +105,7 @@ static enum read_result pem_file_read(struct reader *reader, const struct type *
         return READ_FAILED;
     }
     struct str wrong = {0};
-    struct str path = pem_path(reader->arena, node->text, node->place);
+    struct str path = place_path(node->place, node->text, reader->arena);
     struct pem_file *file = pem_load(path, reader->arena, &wrong);
     if (file && wants_key && !file->key)
         wrong = STR("it holds no private key in PEM form (or one with a password)");

@@ -6,8 +6,6 @@
 #include "server/stream/stream_private.h"
 #include "server/tls/tls_private.h"
 
-#include <stdio.h>
-
 enum {
     RECORD_HEAD = 5,
     RECORD_CHANGE_CIPHER = 20,
