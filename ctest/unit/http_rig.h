@@ -49,6 +49,15 @@ struct str scenario_endpoint_url(struct scenario *scenario, struct str url, stru
     return arena_printf(arena, "http://" STR_FMT, STR_ARG(url));
 }
 
+bool scenario_endpoint_port(struct scenario *scenario, struct str url,
+                            struct scenario_endpoint *endpoint)
+{
+    (void)scenario;
+    (void)url;
+    (void)endpoint;
+    return false;
+}
+
 void attempt_done(struct attempt *attempt)
 {
     attempt->done(attempt);

@@ -58,6 +58,8 @@ START_TEST(test_replays)
              CURL_WORDS(" -X PUT -L --max-redirs 2 -m 20.000 --noproxy '*'" AGENT
                         " -H content-type: --data-raw $'\\001\\'' -g --path-as-is "
                         "'http://127.0.0.1:PORT/../[x]'"));
+    replayed("http: {url: 'http://127.0.0.1:PORT/', version: h2c}\nexpect: {error: protocol}",
+             CURL_WORDS(" --http2-prior-knowledge --noproxy '*'" AGENT " http://127.0.0.1:PORT/"));
     replayed(
         "http: {url: 'http://127.0.0.1:PORT/', multipart: {a: b, f: {file: unit.h}}, auth: {basic: "
         "'u:p'}, cookies: {a: b}}",
@@ -112,7 +114,9 @@ START_TEST(test_wrong_requests_are_refused)
             "'tls' is part of the language but not of this version");
     refused("{url: 'http://h/', version: 2}",
             "'version: 2' is part of the language but not of this version");
-    refused("{url: 'http://h/', version: h2c}", "'version: h2c' is part of the language");
+    refused("{url: 'http://h/', version: h2c, proxy: 'http://p:1'}", "1:47: h2c goes through no");
+    refused("{url: 'http://h/', version: h2c, auth: {digest: 'a:b'}}", "digest does not go with");
+    refused("{url: 'http://h/', version: h2c, headers: {te: gzip}}", "does not go with h2c");
     refused("{url: 'http://h/', version: 1.2}", "1.1");
     refused("{url: 'http://h/', headers: {'a b': c}}", "'a b' is no name of a header");
     refused("{url: 'http://h/', headers: {a: \"b\\nc: d\"}}",

@@ -144,7 +144,7 @@ static enum http_phase try_phase(const struct http_try *try)
     return HTTP_WAITING;
 }
 
-static void undo_codings(struct http_try *try)
+void http_try_decode(struct http_try *try)
 {
     struct arena *arena = try->attempt->arena;
     struct str codings = STR("");
@@ -218,7 +218,7 @@ static void decide(struct http_try *try, CURLcode code)
     curl_easy_getinfo(try->easy, CURLINFO_OS_ERRNO, &os_errno);
     if (try->stop == HTTP_NOT_STOPPED && code == CURLE_OK && evidence.phase == HTTP_BODY &&
         try->request->compressed)
-        undo_codings(try);
+        http_try_decode(try);
     evidence.os_errno = (int)os_errno;
     evidence.stop = try->stop;
     evidence.connected = try->pool && http_pool_is_connected(try->pool);
@@ -242,11 +242,16 @@ static struct str outcome_words(const struct http_result *result, struct arena *
 
 static void http_try_end(struct http_try *try, CURLcode code)
 {
-    struct attempt *attempt = try->attempt;
     decide(try, code);
     collect_info(try);
-    collect_answer(try);
     http_try_detach(try, try->result.complete);
+    http_try_conclude(try);
+}
+
+void http_try_conclude(struct http_try *try)
+{
+    struct attempt *attempt = try->attempt;
+    collect_answer(try);
     attempt->outcome = outcome_words(&try->result, attempt->arena);
     http_expect_judge(attempt->expect, &try->result, attempt->verb_place, attempt->loop,
                       &attempt->failures);
@@ -327,12 +332,29 @@ static void set_callbacks(struct http_try *try)
     curl_easy_setopt(try->easy, CURLOPT_PREREQDATA, try);
 }
 
+/** As written; else by the port of the run that it leads to. */
+static bool goes_by_h2c(const struct http_try *try)
+{
+    const struct http_request *request = try->request;
+    struct scenario_endpoint endpoint;
+    bool elsewhere = request->proxy.data || request->connect_to.data || request->unix_socket.data;
+    if (request->version != HTTP_REQUEST_BY_PORT || elsewhere)
+        return request->version == HTTP_REQUEST_H2C;
+    return scenario_endpoint_port(try->attempt->scenario, try->url, &endpoint) &&
+           endpoint.protocol == PROTOCOL_H2C;
+}
+
 static void http_start(struct attempt *attempt)
 {
     struct http_try *try = http_try_new(attempt);
+    bool h2c = goes_by_h2c(try);
     struct str why = {0};
     attempt->state = try;
-    attempt->replay = http_replay(try->request, try->url, attempt->arena);
+    attempt->replay = http_replay(try->request, try->url, h2c, attempt->arena);
+    if (h2c) {
+        http_h2c_start(try);
+        return;
+    }
     try->easy = http_client_take(try->client);
     set_callbacks(try);
     if (http_prepare(try, &why) != 0) {
@@ -352,14 +374,19 @@ static void http_start(struct attempt *attempt)
 
 static void http_cancel(struct attempt *attempt)
 {
-    if (attempt->state)
-        http_try_detach(attempt->state, false);
+    struct http_try *try = attempt->state;
+    if (try && try->h2c)
+        http_h2c_detach(try);
+    else if (try)
+        http_try_detach(try, false);
 }
 
 static void http_expire(struct attempt *attempt)
 {
     struct http_try *try = attempt->state;
-    if (try && try->pool)
+    if (try && try->h2c)
+        http_h2c_expire(try);
+    else if (try && try->pool)
         http_try_limit(try, "the step's timeout", 0);
 }
 
@@ -367,6 +394,9 @@ static struct str http_waiting(struct attempt *attempt, struct arena *arena)
 {
     const struct http_try *try = attempt->state;
     struct str method = http_request_method(try->request);
+    if (try->h2c)
+        return arena_printf(arena, "%s " STR_FMT " " STR_FMT, http_h2c_waiting(try),
+                            STR_ARG(method), STR_ARG(try->url));
     if (!try->pool)
         return STR("");
     const char *what = "the connection for";

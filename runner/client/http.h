@@ -8,6 +8,9 @@
  *
  * libcurl asks once more by itself when a connection that a session had turns out to be closed
  * before any byte of an answer came (RFC 9112, section 9.3.1).
+ *
+ * HTTP/2 in clear goes by our own client (http_h2c.h): where the step says `version: h2c`, or says
+ * none and the URL leads to a port of the run that speaks it at that moment.
  */
 #ifndef GOTO_RUNNER_CLIENT_HTTP_H
 #define GOTO_RUNNER_CLIENT_HTTP_H

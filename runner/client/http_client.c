@@ -81,6 +81,7 @@ struct session {
     char *name;
     size_t name_size;
     struct http_pool *pool;
+    struct http_h2c_session *h2c;
 };
 
 struct http_sessions {
@@ -97,6 +98,7 @@ void http_sessions_free(struct http_sessions *sessions)
     struct session *next;
     for (struct session *session = sessions ? sessions->first : NULL; session; session = next) {
         next = session->next;
+        http_h2c_session_free(session->h2c);
         http_pool_free(session->pool);
         memory_free(session->name);
         memory_free(session);
@@ -104,14 +106,15 @@ void http_sessions_free(struct http_sessions *sessions)
     memory_free(sessions);
 }
 
-struct http_pool *http_session_pool(struct http_sessions *sessions, struct str name,
-                                    struct loop *loop)
+/** The session of a name, made at its first use. */
+static struct session *session_of(struct http_sessions *sessions, struct str name,
+                                  struct loop *loop)
 {
     struct session *session = sessions->first;
     while (session && !str_equal(name, (struct str){session->name, session->name_size}))
         session = session->next;
     if (session)
-        return session->pool;
+        return session;
     curl_ready();
     session = memory_alloc(sizeof *session);
     session->name = memory_alloc(name.size + 1);
@@ -120,5 +123,17 @@ struct http_pool *http_session_pool(struct http_sessions *sessions, struct str n
     session->pool = http_pool_new(loop, true);
     session->next = sessions->first;
     sessions->first = session;
-    return session->pool;
+    return session;
+}
+
+struct http_pool *http_session_pool(struct http_sessions *sessions, struct str name,
+                                    struct loop *loop)
+{
+    return session_of(sessions, name, loop)->pool;
+}
+
+struct http_h2c_session **http_session_h2c(struct http_sessions *sessions, struct str name,
+                                           struct loop *loop)
+{
+    return &session_of(sessions, name, loop)->h2c;
 }

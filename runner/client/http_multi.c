@@ -173,6 +173,11 @@ struct http_pool *http_pool_new(struct loop *loop, bool cookies)
     return pool;
 }
 
+CURLSH *http_pool_share(const struct http_pool *pool)
+{
+    return pool->share;
+}
+
 void http_pool_free(struct http_pool *pool)
 {
     if (!pool)

@@ -252,28 +252,35 @@ static void set_body(CURL *easy, struct str body)
     curl_easy_setopt(easy, CURLOPT_POSTFIELDS, body.size ? body.data : "");
 }
 
-static int prepare_body(struct http_try *try, struct str *why)
+int http_body_load(const struct http_request *request, struct arena *arena, struct str *body,
+                   struct str *why)
 {
-    const struct http_request *request = try->request;
-    struct arena *arena = try->attempt->arena;
-    struct str body = request->body;
+    *body = request->body;
     if (request->json) {
         struct buf text;
         buf_init(&text, BUF_OWN);
         json_write(request->json, &text);
-        body = buf_into_arena(&text, arena);
+        *body = buf_into_arena(&text, arena);
     } else if (request->form) {
-        body = http_form_text(request->form, arena);
+        *body = http_form_text(request->form, arena);
     } else if (request->file.data) {
-        int error = file_load(arena, request->file.data, &body);
+        int error = file_load(arena, request->file.data, body);
         if (error) {
             *why = arena_printf(arena, "cannot read file '" STR_FMT "': %s", STR_ARG(request->file),
                                 strerror(-error));
             return -1;
         }
     }
-    if (request->multipart)
+    return 0;
+}
+
+static int prepare_body(struct http_try *try, struct str *why)
+{
+    struct str body;
+    if (try->request->multipart)
         return prepare_multipart(try, why);
+    if (http_body_load(try->request, try->attempt->arena, &body, why) != 0)
+        return -1;
     set_body(try->easy, body);
     return 0;
 }

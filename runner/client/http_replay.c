@@ -203,8 +203,10 @@ static void time_append(struct buf *line, const char *name, int64_t ns)
         buf_printf(line, " %s %.3f", name, (double)ns / 1e9);
 }
 
-static void rules_append(struct buf *line, const struct http_request *request)
+static void rules_append(struct buf *line, const struct http_request *request, bool h2c)
 {
+    if (h2c)
+        buf_append_string(line, " --http2-prior-knowledge");
     if (request->version == HTTP_REQUEST_1_0)
         buf_append_string(line, " -0");
     if (request->follow)
@@ -241,7 +243,8 @@ static void url_append(struct buf *line, struct str url)
     word_append(line, url);
 }
 
-struct str http_replay(const struct http_request *request, struct str url, struct arena *arena)
+struct str http_replay(const struct http_request *request, struct str url, bool h2c,
+                       struct arena *arena)
 {
     struct buf line;
     buf_init(&line, BUF_OWN);
@@ -249,7 +252,7 @@ struct str http_replay(const struct http_request *request, struct str url, struc
     if (!str_is(http_request_method(request), "HEAD"))
         buf_append_string(&line, " -i");
     method_append(&line, request);
-    rules_append(&line, request);
+    rules_append(&line, request, h2c);
     route_append(&line, request, arena);
     headers_append(&line, request, arena);
     identity_append(&line, request, arena);

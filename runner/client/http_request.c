@@ -1,6 +1,7 @@
 #include "runner/client/http_request.h"
 
 #include "runner/client/http.h"
+#include "runner/client/http_h2c.h"
 #include "runner/client/http_url.h"
 
 #include <arpa/inet.h>
@@ -374,7 +375,11 @@ static const struct type type_auth = TYPE_POINTER(&auth_type);
 /* version */
 
 static const struct choice version_choices[] = {
-    {"1.1", HTTP_REQUEST_1_1, "HTTP/1.1"}, {"1.0", HTTP_REQUEST_1_0, "HTTP/1.0"}, {0}};
+    {"1.1", HTTP_REQUEST_1_1, "HTTP/1.1"},
+    {"1.0", HTTP_REQUEST_1_0, "HTTP/1.0"},
+    {"h2c", HTTP_REQUEST_H2C, "HTTP/2 in clear, by prior knowledge"},
+    {0},
+};
 
 static enum read_result version_read(struct reader *reader, const struct type *type,
                                      const struct node *node, void *into)
@@ -382,8 +387,6 @@ static enum read_result version_read(struct reader *reader, const struct type *t
     struct str text = node_scalar_text(node);
     if (str_is(text, "2"))
         return later(reader, node, "version: 2");
-    if (str_is(text, "h2c"))
-        return later(reader, node, "version: h2c");
     return type_choice_read(reader, type, node, into);
 }
 
@@ -459,7 +462,9 @@ static enum read_result request_check(struct reader *reader, const struct node *
         return refuse(reader, node_get(node, "follow")->place, "'follow' is at most 1000");
     if (str_is(http_request_method(request), "HEAD") && http_request_has_body(request))
         return refuse(reader, node->place, "a HEAD request has no body");
-    return READ_OK;
+    const char *key = NULL;
+    const char *wrong = request->version == HTTP_REQUEST_H2C ? http_h2c_wrong(request, &key) : NULL;
+    return wrong ? refuse(reader, node_get(node, key)->place, wrong) : READ_OK;
 }
 
 static const struct row request_rows[] = {
@@ -487,7 +492,8 @@ static const struct row request_rows[] = {
      "The body from a file, relative to the spec's folder; no content-type is sent."},
     {"auth", &type_auth, offsetof(struct http_request, auth), 0, NULL, "basic, bearer or digest."},
     {"cookies", &type_cookies, offsetof(struct http_request, cookies), 0, NULL, "Name to value."},
-    {"version", &type_version, offsetof(struct http_request, version), 0, "1.1",
+    {"version", &type_version, offsetof(struct http_request, version), 0,
+     "h2c on a port of the run that speaks it now, else 1.1",
      "The version of HTTP that is spoken."},
     {"follow", &type_count, offsetof(struct http_request, follow), 0, "0",
      "How many redirects are followed; one more is the error redirect-loop. With 0 the redirect is "

@@ -28,7 +28,12 @@ struct http_auth {
     struct str digest; /**< "user:password" */
 };
 
-enum http_request_version { HTTP_REQUEST_1_1, HTTP_REQUEST_1_0 };
+enum http_request_version {
+    HTTP_REQUEST_BY_PORT, /**< not written: h2c where the run's port speaks it, else 1.1 */
+    HTTP_REQUEST_1_1,
+    HTTP_REQUEST_1_0,
+    HTTP_REQUEST_H2C,
+};
 
 /** Texts hold no NUL where they become C strings; data is NULL for what is not given. */
 struct http_request {

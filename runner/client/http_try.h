@@ -6,12 +6,15 @@
  * http_prepare.c  the request's fields as options of libcurl
  * http_replay.c   the request as a command line of curl
  * http_client.c   what a scenario keeps: handles, sessions
+ *
+ * A try by h2c is http_h2c.h's affair between its start and http_try_conclude().
  */
 #ifndef GOTO_RUNNER_CLIENT_HTTP_TRY_H
 #define GOTO_RUNNER_CLIENT_HTTP_TRY_H
 
 #include "runner/client/http.h"
 #include "runner/client/http_error.h"
+#include "runner/client/http_h2c.h"
 #include "runner/client/http_head.h"
 #include "runner/client/http_multi.h"
 #include "runner/client/http_request.h"
@@ -24,6 +27,7 @@ struct http_try {
     struct http_client *client;
     struct http_pool *pool; /**< NULL once it has ended */
     bool own_pool;          /**< not a session's */
+    struct http_h2c *h2c;   /**< it goes by h2c, not by libcurl; NULL once it has ended */
     CURL *easy;             /**< NULL once it has ended */
     struct curl_slist *headers;
     struct curl_slist
@@ -56,13 +60,21 @@ void http_prepare_get(struct http_try *try);
 /** The URL that the request goes to: with a scheme and the query, in the attempt's arena. */
 struct str http_request_url(const struct http_request *request, struct scenario *scenario,
                             struct arena *arena);
+/**
+ * The body of a request but for multipart: text, json, form, file.
+ *
+ * @return 0, or -1 with *why when a file cannot be read
+ */
+GOTO_MUST_USE int http_body_load(const struct http_request *request, struct arena *arena,
+                                 struct str *body, struct str *why);
 /** A form as it is sent. */
 struct str http_form_text(const struct list *form, struct arena *arena);
 /** Percent-encodes all but unreserved characters (RFC 3986); a blank is %20, or '+' with `plus`. */
 void http_percent_encode(struct str text, bool plus, struct buf *into);
 
-/** The command line of curl that sends the same. */
-struct str http_replay(const struct http_request *request, struct str url, struct arena *arena);
+/** The command line of curl that sends the same, by HTTP/2 with prior knowledge if `h2c`. */
+struct str http_replay(const struct http_request *request, struct str url, bool h2c,
+                       struct arena *arena);
 
 /** An easy handle with no options, for http_client_give(). */
 CURL *http_client_take(struct http_client *client);
@@ -73,5 +85,13 @@ void http_client_give_pool(struct http_client *client, struct http_pool *pool);
 /** The pool of a session, made at its first use. */
 struct http_pool *http_session_pool(struct http_sessions *sessions, struct str name,
                                     struct loop *loop);
+/** Where the session keeps its connections of h2c; NULL at first, freed with the session. */
+struct http_h2c_session **http_session_h2c(struct http_sessions *sessions, struct str name,
+                                           struct loop *loop);
+
+/** The try has ended and gave everything back: collects the answer, judges it, is done. */
+void http_try_conclude(struct http_try *try);
+/** Undoes the codings of try->body; sets try->stop and stop_words when it cannot. */
+void http_try_decode(struct http_try *try);
 
 #endif
