@@ -368,7 +368,8 @@ START_TEST(test_bad_files)
 }
 END_TEST
 
-START_TEST(test_a_fault_over_a_config)
+START_TEST(test_a_fault_over_a_config,
+          test_a_fault_that_covers_another)
 {
     struct arena *arena = arena_new();
     const struct tls_fault *expired = tls_fault_find(STR("expired"));
@@ -380,15 +381,40 @@ START_TEST(test_a_fault_over_a_config)
     struct tls_plan plan = plan_of(with);
     ck_str_is(tls_config_name(with), "expired");
     ck_assert_int_eq(plan.key_type, KEY_EC384);
-    ck_assert_int_eq(plan_max(&plan), TLS1_3_VERSION);
+    ck_assert_int_eq(plan_max(&plan), TLS1_VERSION);
     ck_assert_int_lt(plan.valid.until_ns, 0);
+    ck_assert(!plan.tickets);
     ck_assert_uint_eq(tls_config_alpn(with).count, 1);
     ck_str_is(tls_config_name(text.config), "tls1.0");
     tls_text_clear(&text);
     with = tls_config_with(NULL, expired, arena);
-    ck_assert(with->plan.tickets);
+    with = tls_config_with(with, tls_fault_find(STR("wrong-host")), arena);
+    plan = plan_of(with);
+    ck_str_is(tls_config_name(with), "wrong-host");
+    ck_assert_int_lt(plan.valid.until_ns, 0);
+    ck_assert_uint_eq(plan.sans->count, 1);
     ck_assert_int_gt(plan_of(NULL).valid.until_ns, 0);
     arena_free(arena);
+}
+END_TEST
+
+static bool covers(const char *later, const char *earlier)
+{
+    return tls_fault_covers(tls_fault_find(str_of(later)), tls_fault_find(str_of(earlier)));
+}
+
+START_TEST(test_a_fault_that_covers_another)
+{
+    ck_assert(covers("expired", "expired"));
+    ck_assert(covers("not-yet-valid", "expired"));
+    ck_assert(covers("no-san", "wrong-host"));
+    ck_assert(covers("flipped-byte", "truncated-record"));
+    ck_assert(!covers("wrong-host", "expired"));
+    ck_assert(!covers("flipped-byte", "expired"));
+    ck_assert(tls_fault_is_first(tls_fault_find(STR("handshake-reset"))));
+    ck_assert(tls_fault_is_first(tls_fault_find(STR("unrecognized-name"))));
+    ck_assert(!tls_fault_is_first(tls_fault_find(STR("expired"))));
+    ck_assert(!tls_fault_is_first(tls_fault_find(STR("no-close-notify"))));
 }
 END_TEST
 

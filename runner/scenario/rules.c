@@ -2,6 +2,7 @@
 
 #include "runner/scenario/scenario_private.h"
 
+#include "server/fault/fault.h"
 #include "server/port/port.h"
 
 #include <stdarg.h>
@@ -69,6 +70,18 @@ static void unfinished_found(void *context, struct str name, struct place place,
         served == 1 ? "was" : "were");
 }
 
+static void idle_found(void *context, const struct fault_idle *idle)
+{
+    struct scenario *scenario = context;
+    struct check *check =
+        scenario_fail(scenario, idle->place,
+                      arena_printf(scenario->arena, "fault " STR_FMT " of " STR_FMT " struck",
+                                   STR_ARG(idle->name), STR_ARG(idle->on)),
+                      "it struck nothing while it stood: " STR_FMT, STR_ARG(idle->why));
+    check->failures.items[0].note =
+        STR("`optional: true` allows that, and so does a chance below 100%");
+}
+
 /** Unmatched requests of a port that no verify item counted; *why is about the first one. */
 static uint64_t count_unmatched(struct scenario *scenario, uint32_t subject, struct str *why)
 {
@@ -122,6 +135,7 @@ static void judge_port(struct scenario *scenario, struct scenario_port *port)
             arena_printf(scenario->arena, STR_FMT " was never contacted", STR_ARG(port->name)),
             "the upstream was open and nobody connected to it; `optional: true` allows that");
     upstream_unfinished(port->upstream, unfinished_found, &finder);
+    faults_idle(upstream_faults(port->upstream), scenario->arena, idle_found, scenario);
     judge_unmatched(scenario, port);
 }
 

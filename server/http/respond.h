@@ -69,6 +69,8 @@ struct respond_job {
  */
 void respond_start(struct exchange *exchange, const struct respond_job *job);
 
+/** Its faults, a list of struct fault_config *; maybe empty. */
+const struct list *respond_faults(const struct respond *respond);
 /** The block's own delay, or NULL. */
 const struct duration *respond_delay(const struct respond *respond);
 

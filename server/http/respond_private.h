@@ -67,7 +67,8 @@ struct respond {
     struct list trailers;      /**< as headers */
     struct list informational; /**< of struct respond_informational */
     bool close;
-    int compress; /**< enum respond_compress */
+    int compress;       /**< enum respond_compress */
+    struct list faults; /**< of struct fault_config * */
     struct respond_items *stream;
     struct respond_items *events;
     struct static_answer

@@ -1,5 +1,7 @@
 #include "server/http/respond_private.h"
 
+#include "server/fault/fault.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -341,7 +343,8 @@ static const struct row respond_rows[] = {
      "Ends the connection after this answer."},
     {"compress", &type_compress, offsetof(struct respond, compress), 0, NULL,
      "Compresses the body, whatever the request accepts: gzip or deflate."},
-    {"fault", &type_node, 0, ROW_LATER, NULL, "A fault of this answer."},
+    {"fault", &route_faults_type, offsetof(struct respond, faults), 0, NULL,
+     "What goes wrong with this answer: a fault, or a list of them."},
 };
 
 /* Checks of the block as a whole. */
@@ -552,7 +555,12 @@ bool respond_is_empty(const struct respond *respond)
     bool head =
         r->status || r->reason || r->headers.count || r->trailers.count || r->informational.count;
     return !body && !head && !r->delay && !r->pace && !r->chunked && !r->content_length &&
-           !r->close && !r->compress;
+           !r->close && !r->compress && !r->faults.count;
+}
+
+const struct list *respond_faults(const struct respond *respond)
+{
+    return &respond->faults;
 }
 
 const struct duration *respond_delay(const struct respond *respond)

@@ -1,6 +1,7 @@
 #include "server/http/upstream_private.h"
 
 #include "base/memory.h"
+#include "server/fault/fault.h"
 
 enum override_kind { OVERRIDE_RESPOND, OVERRIDE_STATUS, OVERRIDE_DELAY };
 
@@ -16,6 +17,7 @@ struct override {
     struct fallback *fallback; /**< the default that did */
     ptrdiff_t route;
     struct sequence *sequences; /**< one for each route, and one for the default */
+    const struct list *respond; /**< what they are of */
     unsigned status;
     struct duration delay;
     uint64_t times; /**< that are left; 0 = no end */
@@ -55,6 +57,7 @@ void upstream_free(struct upstream *upstream)
     overrides_free(upstream->overrides);
     overrides_free(upstream->taken_back);
     upstream_end(upstream);
+    faults_free(upstream->faults);
     arena_free(upstream->arena);
     memory_free(upstream);
 }
@@ -88,6 +91,17 @@ static ptrdiff_t route_position(const struct upstream *upstream, struct str name
     return ROUTE_UNKNOWN;
 }
 
+struct str upstream_route_name(const struct upstream *upstream, struct str route)
+{
+    ptrdiff_t position = route_position(upstream, route);
+    return position < 0 ? (struct str){0} : upstream->set->routes.items[position].name;
+}
+
+struct faults *upstream_faults(const struct upstream *upstream)
+{
+    return upstream->faults;
+}
+
 bool upstream_has_route(const struct upstream *upstream, struct str name)
 {
     return route_position(upstream, name) >= 0;
@@ -111,6 +125,11 @@ uint64_t upstream_push_respond(struct upstream *upstream, struct str route,
                                const struct list *respond)
 {
     struct override *override = override_push(upstream, OVERRIDE_RESPOND, route);
+    struct str name = override->route >= 0
+                          ? upstream->set->routes.items[override->route].name
+                          : (struct str){0};
+    upstream_bind_answers(upstream, name, respond);
+    override->respond = respond;
     size_t count = upstream->set->routes.count + 1;
     override->sequences = memory_alloc_array(count, sizeof *override->sequences);
     for (size_t i = 0; i < count; i++)
@@ -164,7 +183,10 @@ static bool override_keep(struct upstream *upstream, struct override *override)
 static void override_remove(struct upstream *upstream, struct override **link)
 {
     struct override *override = *link;
+    struct respond *const *blocks = override->respond ? override->respond->items : NULL;
     *link = override->older;
+    for (size_t i = 0; blocks && i < override->respond->count; i++)
+        faults_unbind(upstream->faults, respond_faults(blocks[i]));
     if (!override_keep(upstream, override))
         override_free(override);
 }
@@ -402,6 +424,16 @@ static struct headers *keep_captures(const struct headers *captures, struct exch
     return kept;
 }
 
+/** Lets faults act. Whether one has taken the request over: it may have been freed. */
+static bool answering_fails(const struct answering *answering)
+{
+    const struct route *route = answering->route;
+    const struct respond *respond = answering->job.respond;
+    return faults_answer(answering->upstream->faults, route->name,
+                         route->config ? &route->config->faults : NULL,
+                         respond ? respond_faults(respond) : NULL, answering->exchange);
+}
+
 void upstream_answer(struct upstream *upstream, struct exchange *exchange)
 {
     struct server *server = upstream->port->server;
@@ -418,6 +450,8 @@ void upstream_answer(struct upstream *upstream, struct exchange *exchange)
     unsigned flags = !route && routes->count ? ENTRY_UNMATCHED : 0;
     journal_set_route(server->journal, exchange->entry, answering.route->name_id, flags);
     answering_choose(&answering);
+    if (answering_fails(&answering))
+        return;
     answering.job.delay_ns = answering_delay(&answering);
     answering.job.context = answering_context(&answering);
     answering.job.give_up_ns = upstream->now.limits.respond_ns;

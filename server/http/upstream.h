@@ -46,7 +46,8 @@ struct route_config {
     bool cycle;
     bool optional;
     struct duration delay;
-    uint64_t times; /**< 0 = no end */
+    struct list faults; /**< of struct fault_config * */
+    uint64_t times;     /**< 0 = no end */
 };
 
 /** DEFAULT_NONE = not written: echo without routes, else not-found. */
@@ -70,6 +71,7 @@ struct upstream_config {
     struct list routes; /**< of struct route_config */
     struct upstream_default fallback;
     struct tls_config *tls; /**< NULL = valid, where the protocol has TLS */
+    struct list faults;     /**< of struct fault_config * */
     bool optional;
     struct place place;
 };
@@ -104,6 +106,12 @@ void upstream_config_put(struct upstream_config *into, const struct upstream_con
                          const struct node *node);
 /** [struct limits] */
 extern const struct type limits_type;
+
+struct fault_config;
+/** Calls for each fault that is written in a config: of the port, of its routes, of answers. */
+void upstream_config_each_fault(const struct upstream_config *config,
+                                void (*each)(void *context, const struct fault_config *fault),
+                                void *context);
 
 struct upstream;
 
@@ -165,6 +173,11 @@ void upstream_config_changed(struct upstream *upstream);
 /** What it speaks now: enum upstream_protocol, and enum speech. */
 int upstream_protocol(const struct upstream *upstream);
 unsigned upstream_speech(const struct upstream *upstream);
+
+/** The faults of its port, routes and answers. */
+struct faults *upstream_faults(const struct upstream *upstream);
+/** The name of one of its routes in the journal: "api.foobar"; lives as long as the upstream. */
+struct str upstream_route_name(const struct upstream *upstream, struct str route);
 
 /** Takes one override or change back; unknown ids change nothing. */
 void upstream_undo(struct upstream *upstream, uint64_t id);

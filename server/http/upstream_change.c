@@ -1,6 +1,7 @@
 #include "server/http/upstream_private.h"
 
 #include "base/memory.h"
+#include "server/fault/fault.h"
 #include "server/http/h2.h"
 #include "server/tls/tls.h"
 
@@ -49,6 +50,13 @@ unsigned upstream_speech(const struct upstream *upstream)
 
 /* Routes and defaults */
 
+void upstream_bind_answers(struct upstream *upstream, struct str route, const struct list *respond)
+{
+    struct respond *const *blocks = respond->items;
+    for (size_t i = 0; i < respond->count; i++)
+        faults_bind(upstream->faults, route, respond_faults(blocks[i]));
+}
+
 static struct route_set *set_new(struct upstream *upstream, const struct upstream_config *config)
 {
     struct port *port = upstream->port;
@@ -56,6 +64,11 @@ static struct route_set *set_new(struct upstream *upstream, const struct upstrea
     routes_init(&set->routes, config, port->name, port->server->journal, upstream->arena);
     set->older = upstream->sets;
     upstream->sets = set;
+    for (size_t i = 0; i < set->routes.count; i++) {
+        const struct route *route = &set->routes.items[i];
+        faults_bind(upstream->faults, route->name, &route->config->faults);
+        upstream_bind_answers(upstream, route->name, &route->config->respond);
+    }
     return set;
 }
 
@@ -71,6 +84,7 @@ static struct fallback *fallback_new(struct upstream *upstream,
     route->sequence.blocks = &config->fallback.respond;
     fallback->older = upstream->fallbacks;
     upstream->fallbacks = fallback;
+    upstream_bind_answers(upstream, route->name, &config->fallback.respond);
     return fallback;
 }
 
@@ -115,8 +129,8 @@ static int era_protocol(const struct upstream *upstream, const struct stream *st
 static struct tls_setup *upstream_tls(struct port *port, struct stream *stream)
 {
     const struct upstream *upstream = port->owner;
-    (void)stream;
-    return upstream->setup;
+    struct tls_setup *faulty = faults_tls(upstream->faults, stream);
+    return faulty ? faulty : upstream->setup;
 }
 
 /** port->agreed: the protocol behind a handshake. */
@@ -150,6 +164,30 @@ static struct upstream_config upstream_sum(const struct upstream *upstream,
     return sum;
 }
 
+/** Puts the faults of a config there, in place of those of the one before. */
+static void upstream_take_faults(struct upstream *upstream, const struct list *list)
+{
+    struct fault_config *const *configs = list->items;
+    struct str why = {0};
+    if (upstream->faults_of == list->items)
+        return;
+    for (size_t i = 0; i < upstream->fault_count; i++)
+        faults_undo(upstream->faults, upstream->fault_ids[i]);
+    memory_free(upstream->fault_ids);
+    upstream->faults_of = list->items;
+    upstream->fault_ids = memory_alloc_array(list->count + 1, sizeof *upstream->fault_ids);
+    upstream->fault_count = list->count;
+    for (size_t i = 0; i < list->count; i++) {
+        struct str none = {0};
+        upstream->fault_ids[i] =
+            faults_push(upstream->faults, none, configs[i], upstream->arena, &why);
+        if (!upstream->fault_ids[i])
+            journal_note(upstream->port->server->journal, ENTRY_NOTE, upstream->port->name_id,
+                         "the fault " STR_FMT " cannot stand: " STR_FMT,
+                         STR_ARG(fault_config_name(configs[i])), STR_ARG(why));
+    }
+}
+
 /** Takes over what is now: the port's fields, the routes and the default. */
 static void upstream_take(struct upstream *upstream, const struct upstream_config *now)
 {
@@ -171,9 +209,11 @@ static void upstream_take(struct upstream *upstream, const struct upstream_confi
     port->handshake_ns = now->limits.read_ns;
     port->max_connections = now->limits.max_connections;
     era_begin(upstream);
+    upstream_take_faults(upstream, &upstream->now.faults);
 }
 
-/** The TLS of a config: a new setup with ticket keys of its own. NULL with *why. */
+/** The TLS of a config: a new setup with ticket keys of its own; the faults go over it. NULL with
+ * *why. */
 static struct tls_setup *upstream_setup(struct upstream *upstream,
                                         const struct upstream_config *config, struct str *why)
 {
@@ -184,7 +224,13 @@ static struct tls_setup *upstream_setup(struct upstream *upstream,
         .alpn = &manner->alpn,
         .alpn_count = 1,
     };
-    return tls_setup_new(upstream->port->server, config->tls, &defaults, upstream->arena, why);
+    struct tls_setup *setup =
+        tls_setup_new(upstream->port->server, config->tls, &defaults, upstream->arena, why);
+    if (!setup ||
+        faults_tls_changed(upstream->faults, config->tls, &defaults, upstream->arena, why))
+        return setup;
+    tls_setup_release(setup);
+    return NULL;
 }
 
 static void upstream_take_setup(struct upstream *upstream, struct tls_setup *setup)
@@ -203,6 +249,8 @@ static bool upstream_renew(struct upstream *upstream, const struct upstream_conf
         setup = upstream_setup(upstream, config, why);
         if (!setup)
             return false;
+    } else if (!faults_tls_changed(upstream->faults, NULL, NULL, upstream->arena, why)) {
+        return false;
     }
     upstream_take_setup(upstream, setup);
     return true;
@@ -216,6 +264,7 @@ static bool config_changes_tls(const struct upstream_config *before,
 
 void upstream_begin(struct upstream *upstream)
 {
+    upstream->faults = faults_new(upstream->port);
     upstream->base_set = set_new(upstream, upstream->base);
     upstream->base_fallback = fallback_new(upstream, upstream->base);
     upstream_take(upstream, upstream->base);
@@ -239,6 +288,7 @@ void upstream_end(struct upstream *upstream)
         upstream->eras = older;
     }
     upstream_take_setup(upstream, NULL);
+    memory_free(upstream->fault_ids);
 }
 
 void upstream_config_changed(struct upstream *upstream)

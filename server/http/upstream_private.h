@@ -54,7 +54,11 @@ struct upstream {
     struct fallback *fallback;      /**< the default of now */
     struct fallback *base_fallback; /**< that of the spec */
     struct fallback *fallbacks;     /**< all that there were, newest first */
-    struct override *overrides;     /**< newest first */
+    struct faults *faults;          /**< that stand */
+    const void *faults_of;          /**< the items of the config's list that was put there */
+    uint64_t *fault_ids;            /**< of those */
+    size_t fault_count;
+    struct override *overrides; /**< newest first */
     struct override
         *taken_back; /**< answers that were taken back before their last one was served */
     uint64_t last_id;
@@ -67,6 +71,9 @@ struct upstream {
 void upstream_begin(struct upstream *upstream);
 /** Frees what the changes hold. */
 void upstream_end(struct upstream *upstream);
+/** The faults of a sequence of answers may strike from now on. `route` as in the journal; data NULL
+ * = any. */
+void upstream_bind_answers(struct upstream *upstream, struct str route, const struct list *respond);
 /** Takes a change back. Whether there is one with this id. */
 bool upstream_undo_change(struct upstream *upstream, uint64_t id);
 

@@ -1,5 +1,7 @@
 #include "server/http/upstream.h"
 
+#include "server/fault/fault.h"
+#include "server/http/respond.h"
 #include "server/tls/tls.h"
 
 #include <arpa/inet.h>
@@ -154,7 +156,8 @@ static const struct row route_rows[] = {
     {"optional", &type_bool, offsetof(struct route_config, optional), 0, "false",
      "The last answer of its sequence need not be served."},
     {"forward", &type_node, 0, ROW_LATER, NULL, "Sends the request on to a far side."},
-    {"fault", &type_node, 0, ROW_LATER, NULL, "A fault of this route's answers."},
+    {"fault", &route_faults_type, offsetof(struct route_config, faults), 0, NULL,
+     "What goes wrong with this route's answers: a fault, or a list of them."},
 };
 static const struct table route_table = {
     TABLE_ROWS("route", route_rows),
@@ -358,7 +361,8 @@ static const struct row service_rows[] = {
      "What it answers to which requests; the first that matches wins."},
     {"default", &type_default, offsetof(struct upstream_config, fallback), 0, "not-found",
      "What it answers to all other requests: not-found, echo, or an answer. Without routes: echo."},
-    LATER_ROW("faults", "Faults from the start."),
+    {"faults", &faults_type, offsetof(struct upstream_config, faults), 0, NULL,
+     "What goes wrong from the start: a list of faults."},
     LATER_ROW("forward", "Sends all other requests on to a far side."),
     LATER_ROW("behave", "What a tcp or tls upstream does with connections."),
     LATER_ROW("script", "What a tcp or tls upstream sends and receives."),
@@ -416,6 +420,42 @@ void upstream_config_put(struct upstream_config *into, const struct upstream_con
     struct putting putting = {into, from, node};
     const struct table_visitor visitor = {.row = put_row, .context = &putting};
     table_visit(&upstream_service_table, &visitor);
+}
+
+/** Whom to tell of faults. */
+struct fault_visit {
+    void (*each)(void *context, const struct fault_config *fault);
+    void *context;
+};
+
+static void visit_faults(const struct fault_visit *visit, const struct list *faults)
+{
+    struct fault_config *const *configs = faults->items;
+    for (size_t i = 0; i < faults->count; i++)
+        if (configs[i] && configs[i]->kind.member)
+            visit->each(visit->context, configs[i]);
+}
+
+static void visit_answers(const struct fault_visit *visit, const struct list *sequence)
+{
+    struct respond *const *blocks = sequence->items;
+    for (size_t i = 0; i < sequence->count; i++)
+        if (blocks[i])
+            visit_faults(visit, respond_faults(blocks[i]));
+}
+
+void upstream_config_each_fault(const struct upstream_config *config,
+                                void (*each)(void *context, const struct fault_config *fault),
+                                void *context)
+{
+    const struct fault_visit visit = {each, context};
+    const struct route_config *routes = config->routes.items;
+    visit_faults(&visit, &config->faults);
+    for (size_t i = 0; i < config->routes.count; i++) {
+        visit_faults(&visit, &routes[i].faults);
+        visit_answers(&visit, &routes[i].respond);
+    }
+    visit_answers(&visit, &config->fallback.respond);
 }
 
 unsigned upstream_config_speech(const struct upstream_config *config)

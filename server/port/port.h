@@ -30,6 +30,7 @@ struct port_drain {
     uint64_t last; /**< number of the newest connection that it is about */
 };
 
+struct faults;
 struct h2_begin;
 struct tls_setup;
 
@@ -45,6 +46,9 @@ struct port {
     const struct protocol *(*agreed)(struct port *port, struct stream *stream, struct str alpn);
     /** Has a say in what a connection of HTTP/2 begins with; NULL = nobody has. */
     void (*h2_begin)(struct stream *stream, struct h2_begin *begin);
+    /** A connection was journalled; NULL = nobody asks. */
+    void (*told)(struct port *port, struct stream *stream);
+    struct faults *faults; /**< what strikes its connections; NULL = nothing does */
     int64_t handshake_ns; /**< a TLS handshake not whole by then is ended; 0 = no limit */
     void *owner;          /**< what the protocol works for: a struct upstream */
     struct str host;      /**< as written in the spec */

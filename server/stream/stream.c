@@ -354,6 +354,8 @@ static void stream_journal_start(struct stream *stream)
     entry.connection = stream->number;
     stream->entry =
         journal_append(stream->port->server->journal, &entry, (struct str){text, (size_t)size});
+    if (stream->port->told)
+        stream->port->told(stream->port, stream);
     /* an observer or the protocol's start() may have ended it */
     if (stream->end_flags)
         end_journal(stream);

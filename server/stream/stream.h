@@ -16,6 +16,7 @@
 
 #include <sys/uio.h>
 
+struct fault_strikes;
 struct port;
 struct stage;
 struct stream;
@@ -90,6 +91,8 @@ struct stream {
     struct stream_input
         *input; /**< bytes not yet taken; NULL when none: an idle connection holds no buffer */
     struct stream_end *end; /**< a close under way */
+    struct fault_strikes *struck; /**< the faults that struck it (server/fault); one block of
+                                     memory, freed with the stream; NULL = none did */
     struct stream_peer peer;
     uint16_t end_flags; /**< ENTRY_CLOSED_BY_…: who ended first; 0 = nobody yet */
     uint16_t busy;      /**< callbacks under way: stream_enter() */

@@ -78,6 +78,7 @@ static void stream_freed(struct watcher *watcher)
     GOTO_ASSERT(stream->busy == 0 && stream->told_gone);
     stages_free(stream);
     port_forget(stream->port, stream);
+    memory_free(stream->struck);
     memory_free(stream);
     if (--server->streams == 0 && server->closing && server->gone)
         server->gone(server);

@@ -3,6 +3,8 @@
 
 #include "base/clock.h"
 
+#include <string.h>
+
 #define DAY_NS (INT64_C(86400) * CLOCK_SECOND)
 
 enum {
@@ -309,4 +311,35 @@ const struct tls_fault *tls_fault_find(struct str name)
         if (str_is(name, fault->name))
             return fault;
     return NULL;
+}
+
+static bool sets_key(const struct fault_how *how, const char *key)
+{
+    for (size_t i = 0; i < COUNT_OF(how->sets) && how->sets[i]; i++)
+        if (!strcmp(how->sets[i], key))
+            return true;
+    return false;
+}
+
+bool tls_fault_covers(const struct tls_fault *later, const struct tls_fault *earlier)
+{
+    const struct fault_how *over = later->how;
+    const struct fault_how *under = earlier->how;
+    if (later == earlier || (over->wire != WIRE_NONE && under->wire != WIRE_NONE))
+        return true;
+    for (size_t i = 0; i < COUNT_OF(over->sets) && over->sets[i]; i++)
+        if (sets_key(under, over->sets[i]))
+            return true;
+    return false;
+}
+
+bool tls_fault_is_first(const struct tls_fault *fault)
+{
+    static const enum tls_wire first[] = {WIRE_STALL, WIRE_GARBAGE,   WIRE_RESET,
+                                          WIRE_CLOSE, WIRE_PLAINTEXT, WIRE_OVERSIZED_RECORD};
+    const struct fault_how *how = fault->how;
+    for (size_t i = 0; i < COUNT_OF(first); i++)
+        if (how->wire == first[i])
+            return true;
+    return how->apply == apply_unrecognized_name;
 }

@@ -573,8 +573,12 @@ const struct tls_config *tls_config_with(const struct tls_config *base,
     struct tls_config *config = config_new(arena);
     if (base)
         *config = *base;
-    config->fault = fault;
-    config->plan.alert = -1; /* it would leave nothing of the fault */
+    const struct tls_fault **over =
+        arena_alloc_array(arena, config->over_count + 1, sizeof(struct tls_fault *));
+    for (size_t i = 0; i < config->over_count; i++)
+        over[i] = config->over[i];
+    over[config->over_count++] = fault;
+    config->over = over;
     return config;
 }
 
@@ -590,5 +594,7 @@ struct list tls_config_names(const struct tls_config *config)
 
 struct str tls_config_name(const struct tls_config *config)
 {
+    if (config && config->over_count)
+        return str_of(config->over[config->over_count - 1]->name);
     return config && config->fault ? str_of(config->fault->name) : STR("valid");
 }

@@ -90,6 +90,8 @@ struct tls_plan {
 struct tls_config {
     const struct tls_fault *fault; /**< NULL = none */
     struct tls_plan plan;          /**< of the keys */
+    const struct tls_fault *const *over; /**< put over both, in that order */
+    size_t over_count;
 };
 
 /** What `how` of a row of the catalogue points to. */

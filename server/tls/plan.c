@@ -18,6 +18,22 @@ void plan_preset(struct tls_plan *plan)
                               .alert = -1};
 }
 
+static void plan_apply(struct tls_plan *plan, const struct tls_fault *fault)
+{
+    const struct fault_how *how = fault ? fault->how : NULL;
+    if (!how)
+        return;
+    if (how->makes_certificate) {
+        plan->cert = NULL;
+        plan->key = NULL;
+        plan->chain = NULL;
+    }
+    if (how->wire != WIRE_NONE)
+        plan->wire = how->wire;
+    if (how->apply)
+        how->apply(plan);
+}
+
 struct tls_plan plan_of(const struct tls_config *config)
 {
     struct tls_plan plan;
@@ -26,18 +42,13 @@ struct tls_plan plan_of(const struct tls_config *config)
         return plan;
     }
     plan = config->plan;
-    const struct fault_how *how = config->fault ? config->fault->how : NULL;
-    if (!how)
-        return plan;
-    if (how->makes_certificate) {
-        plan.cert = NULL;
-        plan.key = NULL;
-        plan.chain = NULL;
+    plan_apply(&plan, config->fault);
+    if (config->over_count) {
+        plan.alert = -1; /* it would leave nothing of the faults */
+        plan.tickets = false;
     }
-    if (how->wire != WIRE_NONE)
-        plan.wire = how->wire;
-    if (how->apply)
-        how->apply(&plan);
+    for (size_t i = 0; i < config->over_count; i++)
+        plan_apply(&plan, config->over[i]);
     return plan;
 }
 

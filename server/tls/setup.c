@@ -466,6 +466,10 @@ static struct tls_plan plan_of_name(const struct tls_plan *port, const struct tl
     struct list *own_sans = merged.plan.sans;
     if (!merged.fault && of_port)
         merged.fault = of_port->fault;
+    if (of_port) {
+        merged.over = of_port->over;
+        merged.over_count = of_port->over_count;
+    }
     struct tls_plan plan = plan_of(&merged);
     if (plan.swap_names)
         plan.sans = port->names.count > 1 ? own_sans : port->sans;

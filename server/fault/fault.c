@@ -1,0 +1,343 @@
+/* The faults that stand on a port, its routes and answers: put there, lifted, and let act. */
+#include "server/fault/fault_private.h"
+
+#include "base/clock.h"
+#include "base/memory.h"
+
+struct faults *faults_new(struct port *port)
+{
+    struct faults *faults = memory_alloc(sizeof *faults);
+    faults->port = port;
+    faults->server = port->server;
+    faults->arena = arena_new();
+    port->faults = faults;
+    port->h2_begin = faults_h2_begin;
+    port->told = faults_told;
+    return faults;
+}
+
+static void fault_free(struct fault *fault)
+{
+    timer_stop(&fault->begin);
+    memory_free(fault->baselines);
+    memory_free(fault);
+}
+
+void faults_free(struct faults *faults)
+{
+    if (!faults)
+        return;
+    while (faults->first) {
+        struct fault *next = faults->first->next;
+        fault_free(faults->first);
+        faults->first = next;
+    }
+    while (faults->gone) {
+        struct fault *gone = faults->gone->gone;
+        fault_free(faults->gone);
+        faults->gone = gone;
+    }
+    faults_tls_clear(faults);
+    arena_free(faults->arena);
+    memory_free(faults);
+}
+
+/* Those that stood */
+
+static bool place_is(struct place a, struct place b)
+{
+    return a.source == b.source && a.line == b.line && a.column == b.column;
+}
+
+static bool route_is(struct str a, struct str b)
+{
+    return (a.data != NULL) == (b.data != NULL) && str_equal(a, b);
+}
+
+bool fault_is(const struct fault *a, const struct fault *b)
+{
+    return place_is(a->config->kind.place, b->config->kind.place) && route_is(a->route, b->route);
+}
+
+/** Adds what came the way of an older one. */
+static void fault_merge(struct fault *into, const struct fault *from)
+{
+    into->struck += from->struck;
+    into->requests += from->requests;
+    into->connections += from->connections;
+    for (size_t i = 0; i < SKIPS; i++)
+        into->skipped[i] += from->skipped[i];
+}
+
+/** An event may set a fault again and again: of those that are gone one is kept. */
+static void faults_trim(struct faults *faults)
+{
+    for (struct fault *kept = faults->gone; kept && !faults->busy; kept = kept->gone) {
+        struct fault **link = &kept->gone;
+        while (*link) {
+            struct fault *older = *link;
+            if (!fault_is(kept, older)) {
+                link = &older->gone;
+                continue;
+            }
+            fault_merge(kept, older);
+            *link = older->gone;
+            fault_free(older);
+        }
+    }
+}
+
+/* Setting and lifting */
+
+static void begin_due(struct timer *timer)
+{
+    struct fault *fault = CONTAINER_OF(timer, struct fault, begin);
+    if (!fault->faults->server->closing)
+        fault_begin_live(fault);
+}
+
+/** Remembers what the connections that live have moved so far. */
+static void fault_set_baselines(struct fault *fault)
+{
+    const struct port *port = fault->faults->port;
+    size_t count = 0;
+    if (!fault->config->after.bytes)
+        return;
+    for (const struct stream *stream = port->oldest; stream; stream = stream->next)
+        count++;
+    fault->baselines = memory_alloc_array(count + 1, sizeof *fault->baselines);
+    for (const struct stream *stream = port->oldest; stream; stream = stream->next)
+        fault->baselines[fault->baseline_count++] =
+            (struct fault_baseline){stream->number, stream->received + stream->sent};
+}
+
+static struct fault *fault_new(struct faults *faults, struct str route,
+                               const struct fault_config *config)
+{
+    struct fault *fault = memory_alloc(sizeof *fault);
+    struct str on = route.data ? route : faults->port->name;
+    struct str name = fault_config_name(config);
+    fault->faults = faults;
+    fault->id = ++faults->last_id;
+    fault->config = config;
+    fault->kind = config->kind.member->extra;
+    fault->route = route;
+    fault->set_ns = clock_now();
+    fault->set_connection = faults->port->accepted;
+    fault->key =
+        arena_printf(faults->arena, "fault " STR_FMT " " STR_FMT, STR_ARG(on), STR_ARG(name));
+    timer_init(&fault->begin, faults->server->loop, begin_due);
+    return fault;
+}
+
+static void fault_stand(struct fault *fault)
+{
+    struct faults *faults = fault->faults;
+    struct fault **link = &faults->first;
+    faults_trim(faults);
+    while (*link)
+        link = &(*link)->next;
+    *link = fault;
+    fault->stands = true;
+    faults->stands++;
+}
+
+static void fault_remove(struct fault *fault)
+{
+    struct faults *faults = fault->faults;
+    struct fault **link = &faults->first;
+    while (*link != fault)
+        link = &(*link)->next;
+    *link = fault->next;
+    fault->stands = false;
+    faults->stands--;
+    fault->connections += faults->port->accepted - fault->set_connection;
+    fault->gone = faults->gone;
+    faults->gone = fault;
+    fault_lift(fault);
+}
+
+uint64_t faults_push(struct faults *faults, struct str route, const struct fault_config *config,
+                     struct arena *arena, struct str *why)
+{
+    struct fault *fault = fault_new(faults, route, config);
+    uint64_t id = fault->id;
+    if (fault->kind->layer == FAULT_TLS && !fault_tls_check(fault, arena, why)) {
+        fault_free(fault);
+        return 0;
+    }
+    fault_set_baselines(fault);
+    fault_stand(fault);
+    fault_begin_live(fault);
+    return id;
+}
+
+void faults_undo(struct faults *faults, uint64_t id)
+{
+    for (struct fault *fault = faults->first; fault; fault = fault->next) {
+        if (fault->id != id)
+            continue;
+        fault_remove(fault);
+        return;
+    }
+}
+
+size_t faults_heal(struct faults *faults, struct str route, struct str name)
+{
+    size_t count = 0;
+    faults->busy++;
+    for (struct fault *fault = faults->first; fault; fault = fault->next) {
+        bool meant = !route.data || route_is(fault->route, route);
+        bool named = !name.data || str_equal(fault_config_name(fault->config), name);
+        if (!meant || !named || fault->healed || !fault->stands)
+            continue;
+        count++;
+        fault->healed = true;
+        if (!fault->bound)
+            fault_remove(fault);
+    }
+    faults->busy--;
+    return count;
+}
+
+/* Of routes and answers */
+
+static struct fault *bound_find(const struct faults *faults, const struct fault_config *config)
+{
+    for (struct fault *fault = faults->first; fault; fault = fault->next)
+        if (fault->bound && fault->config == config)
+            return fault;
+    return NULL;
+}
+
+/** The same fault of the spec, of which a `set` or an action made another config. */
+static struct fault *bound_again(const struct faults *faults, struct str route,
+                                 const struct fault_config *config)
+{
+    for (struct fault *fault = faults->first; fault; fault = fault->next)
+        if (fault->bound && route_is(fault->route, route) &&
+            place_is(fault->config->kind.place, config->kind.place))
+            return fault;
+    return NULL;
+}
+
+static struct fault *bound_of(struct faults *faults, struct str route,
+                              const struct fault_config *config)
+{
+    struct fault *fault = bound_find(faults, config);
+    if (!fault)
+        fault = bound_again(faults, route, config);
+    if (!fault) {
+        fault = fault_new(faults, route, config);
+        fault->bound = true;
+        fault_stand(fault);
+    }
+    fault->config = config;
+    return fault;
+}
+
+void faults_bind(struct faults *faults, struct str route, const struct list *list)
+{
+    struct fault_config *const *configs = list->items;
+    for (size_t i = 0; i < list->count; i++)
+        if (configs[i] && configs[i]->kind.member)
+            bound_of(faults, route, configs[i])->healed = false;
+}
+
+void faults_unbind(struct faults *faults, const struct list *list)
+{
+    struct fault_config *const *configs = list->items;
+    for (size_t i = 0; i < list->count; i++) {
+        struct fault *fault = bound_find(faults, configs[i]);
+        if (fault)
+            fault_remove(fault);
+    }
+}
+
+/* Acting on a request */
+
+/** What a request has to do with faults. */
+struct meeting {
+    struct str route;
+    const struct list *lists[2];
+    struct exchange *exchange;
+};
+
+static bool list_has(const struct list *list, const struct fault_config *config)
+{
+    struct fault_config *const *configs = list ? list->items : NULL;
+    for (size_t i = 0; list && i < list->count; i++)
+        if (configs[i] == config)
+            return true;
+    return false;
+}
+
+/** Whether a fault is of the request's port, route or answer. */
+static bool meeting_has(const struct meeting *meeting, const struct fault *fault)
+{
+    if (fault->bound)
+        return !fault->healed && (list_has(meeting->lists[0], fault->config) ||
+                                  list_has(meeting->lists[1], fault->config));
+    return !fault->route.data || str_equal(fault->route, meeting->route);
+}
+
+/** Counts a request for all that it could strike, before any of them does. */
+static void meeting_count(const struct meeting *meeting, struct faults *faults)
+{
+    for (struct fault *fault = faults->first; fault; fault = fault->next) {
+        if (!meeting_has(meeting, fault))
+            continue;
+        fault->requests++;
+        /* not now: the request is in the middle of being answered */
+        if (fault->config->after.requests && fault->requests == fault->config->after.requests)
+            timer_start(&fault->begin, 0);
+    }
+}
+
+/** Whether a fault that answers requests strikes this one. */
+static bool fault_meets(struct fault *fault, const struct exchange *exchange)
+{
+    struct stream *stream = exchange->stream;
+    if (!h2_is(stream)) {
+        fault->skipped[SKIP_PROTOCOL]++;
+        return false;
+    }
+    if (fault->kind->each_request) {
+        if (!fault_strikes_request(fault, exchange))
+            return false;
+        fault_strike(fault, stream, exchange);
+        return true;
+    }
+    if (fault_struck(fault, stream))
+        return true;
+    if (!fault_strikes_connection(fault, stream))
+        return false;
+    fault_strike(fault, stream, NULL);
+    return true;
+}
+
+bool faults_answer(struct faults *faults, struct str route, const struct list *of_route,
+                   const struct list *of_answer, struct exchange *exchange)
+{
+    const struct meeting meeting = {route, {of_route, of_answer}, exchange};
+    bool taken = false;
+    for (size_t i = 0; i < COUNT_OF(meeting.lists); i++) {
+        const struct list *list = meeting.lists[i];
+        struct fault_config *const *configs = list ? list->items : NULL;
+        for (size_t j = 0; list && j < list->count; j++)
+            bound_of(faults, route, configs[j]);
+    }
+    if (!faults->stands)
+        return false;
+    faults->busy++;
+    meeting_count(&meeting, faults);
+    for (struct fault *fault = faults->first; fault && !taken; fault = fault->next) {
+        const struct fault_http2 *http2 =
+            fault->kind->layer == FAULT_HTTP2 ? fault->kind->how : NULL;
+        if (http2 && http2->answer && fault->stands && meeting_has(&meeting, fault) &&
+            fault_meets(fault, exchange))
+            taken = http2->answer(exchange, fault->config);
+    }
+    faults->busy--;
+    return taken;
+}

@@ -1,0 +1,133 @@
+/**
+ * What the files of faults share: fault_read.c reads them, fault.c keeps those that stand,
+ * fault_strike.c decides whether one strikes, fault_idle.c tells those that never did; a file for
+ * each layer has its names and what they do.
+ */
+#ifndef GOTO_SERVER_FAULT_FAULT_PRIVATE_H
+#define GOTO_SERVER_FAULT_FAULT_PRIVATE_H
+
+#include "server/fault/fault.h"
+#include "server/fault/fault_http2.h"
+#include "server/http/exchange.h"
+#include "server/port/port.h"
+#include "server/tls/tls.h"
+
+/** Why a fault did not strike what came its way. */
+enum fault_skip {
+    SKIP_BROKEN,   /**< its TLS cannot be made */
+    SKIP_COVERED,  /**< nothing would have been seen of it beside another one */
+    SKIP_PROTOCOL, /**< another protocol was spoken */
+    SKIP_APPLY,    /**< it is for others: `apply` */
+    SKIP_AFTER,    /**< too early: `after` */
+    SKIPS
+};
+
+/** What a connection that lived had moved when a fault with `after.bytes` was set. */
+struct fault_baseline {
+    uint64_t connection;
+    uint64_t bytes;
+};
+
+/** A fault that stands, or stood. */
+struct fault {
+    struct fault *next; /**< of those that stand, oldest first; it stays when the fault is taken
+                           out, for who goes along the list just then */
+    struct fault *gone; /**< the next one of those that stood, newest first */
+    struct faults *faults;
+    uint64_t id;
+    const struct fault_config *config;
+    const struct fault_kind *kind;
+    struct str route; /**< "api.foobar"; data NULL = the whole port */
+    bool bound;       /**< of a route or an answer: acts only where its list is given */
+    bool stands;
+    bool healed;             /**< bound, and lifted: does not act until it is bound again */
+    int64_t set_ns;          /**< monotonic */
+    uint64_t set_connection; /**< the newest connection that was there when it was set */
+    uint64_t connections;    /**< that came while it stood; right once it is gone */
+    uint64_t requests;       /**< that came its way */
+    uint64_t struck;         /**< connections or requests */
+    uint64_t skipped[SKIPS];
+    struct str key;     /**< of draws */
+    struct timer begin; /**< it begins on connections that live: once `after` is reached */
+    bool begun;         /**< that was done */
+    struct fault_baseline *baselines;
+    size_t baseline_count;
+};
+
+/** A setup of faults that strike together. */
+struct fault_setup {
+    struct fault_setup *next;
+    size_t count;
+    const struct tls_fault **faults;
+    struct tls_setup *setup;
+};
+
+struct faults {
+    struct port *port;
+    struct server *server;
+    struct arena *arena;
+    struct fault *first; /**< of those that stand: the order of the list is that of stacking */
+    struct fault *gone;  /**< newest first */
+    size_t stands;
+    uint64_t last_id;
+    unsigned busy; /**< somebody goes along the list: nothing is freed */
+    /* fault_tls.c */
+    const struct tls_config *tls;     /**< NULL = valid */
+    struct tls_defaults tls_defaults; /**< of the port's TLS */
+    bool has_tls;
+    struct fault_setup *setups; /**< made so far, on top of that */
+    size_t setup_count;
+};
+
+/** What struck a connection: stream->struck, one block of memory. */
+struct fault_strikes {
+    size_t count;
+    size_t capacity;
+    struct fault_strike {
+        uint64_t fault; /**< its id */
+        const struct fault_config *config;
+        bool told; /**< it is in the journal */
+    } items[];
+};
+
+/* fault.c */
+
+/** Whether two are the same fault of the spec, set at two times. */
+bool fault_is(const struct fault *a, const struct fault *b);
+
+/* fault_strike.c */
+
+/** Whether a fault may strike a connection that it did not strike before; counts why not. */
+bool fault_strikes_connection(struct fault *fault, const struct stream *stream);
+/** The same for the request that is about to be answered. */
+bool fault_strikes_request(struct fault *fault, const struct exchange *exchange);
+/** It strikes: counts, keeps, and journals that. `exchange` NULL: the connection. */
+void fault_strike(struct fault *fault, struct stream *stream, const struct exchange *exchange);
+/** Whether it struck that connection and was not lifted since. */
+bool fault_struck(const struct fault *fault, const struct stream *stream);
+/** Ends what it does to the connections that it struck. */
+void fault_lift(struct fault *fault);
+/** Begins it on the connections that live, as soon as `after` is reached. */
+void fault_begin_live(struct fault *fault);
+/** port->told: the connection is in the journal; so are now the faults that struck it. */
+void faults_told(struct port *port, struct stream *stream);
+/** port->h2_begin. */
+void faults_h2_begin(struct stream *stream, struct h2_begin *begin);
+
+/* fault_tls.c */
+
+/** Whether a fault of TLS can be put over the port's TLS, if that has one. */
+bool fault_tls_check(struct fault *fault, struct arena *arena, struct str *why);
+/** Frees the setups. */
+void faults_tls_clear(struct faults *faults);
+
+/* The rows of the layers; fault_http2_members is in fault_http2.h. */
+
+/** Filled before main(). */
+extern struct member fault_tls_members[];
+extern const struct member fault_later_members[];
+
+/** Whether a name strikes connections that live, too, not only as they begin. */
+bool fault_kind_is_live(const struct fault_kind *kind);
+
+#endif
