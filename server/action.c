@@ -348,6 +348,16 @@ enum read_result action_check_captures(struct reader *reader, const struct chose
     return respond_check_path(reader, &action->respond, &captures);
 }
 
+const struct list *action_respond_faults(const struct chosen *chosen, struct str *port)
+{
+    if (!chosen->member || chosen->member->type != &respond_action_type || !chosen->value)
+        return NULL;
+    const struct respond_action *action = chosen->value;
+    ptrdiff_t dot = action->scope.route.data ? str_find_byte(action->scope.route, '.') : -1;
+    *port = dot < 0 ? action->scope.port : str_slice(action->scope.route, 0, (size_t)dot);
+    return respond_faults(&action->respond);
+}
+
 static const struct action_type respond_action = {.run = respond_run, .undoable = true};
 
 /* status and delay */
@@ -580,8 +590,8 @@ const struct member server_actions[] = {
      &action_switch, 0},
     {"tls", &action_tls_type, "Changes a port's TLS; new handshakes use it.", &action_tls, 0},
     {"forward", &type_node, "Changes where a proxy forwards to.", NULL, ROW_LATER},
-    {"fault", &type_node, "Puts a fault on a port or route.", NULL, ROW_LATER},
-    {"heal", &type_node, "Lifts faults.", NULL, ROW_LATER},
+    {"fault", &action_fault_type, "Puts a fault on a port or route.", &action_fault, 0},
+    {"heal", &action_heal_type, "Lifts faults.", &action_heal, 0},
     {"goaway", &action_goaway_type, "Sends GOAWAY on HTTP/2 connections.", &action_goaway, 0},
     {"health", &type_node, "Sets a gRPC health status.", NULL, ROW_LATER},
     {0},

@@ -1,6 +1,6 @@
 /**
  * What can be done to a running server (LANGUAGE 8): open close reopen respond status delay
- * disconnect (action.c), switch tls goaway (action_switch.c).
+ * disconnect (action.c), switch tls goaway (action_switch.c), fault heal (action_fault.c).
  *
  * An action is a row (key, type, doc) and a function. It is done when its effect on new traffic has
  * begun; what can be undone hands back an undo.
@@ -75,6 +75,15 @@ const struct upstream_config *action_config(const struct chosen *chosen, struct 
  */
 enum read_result action_check_captures(struct reader *reader, const struct chosen *chosen,
                                        const struct list *upstreams);
+
+struct fault_config;
+/** The fault that a `fault` action sets; NULL for all other actions. Its name may be unknown yet. */
+const struct fault_config *action_fault_config(const struct chosen *chosen);
+/** The faults of the answer that a `respond` action gives, a list of struct fault_config *, and the
+ * name of its port (data NULL: not known yet); NULL for all other actions. */
+const struct list *action_respond_faults(const struct chosen *chosen, struct str *port);
+/** Whether it is a `heal` with a name, and where that stands. */
+bool action_healed_name(const struct chosen *chosen, struct str *name, struct place *place);
 
 /** The server's actions, ended by a NULL key; the runner's family lists them beside its own. */
 extern const struct member server_actions[];

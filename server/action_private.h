@@ -1,6 +1,6 @@
 /**
  * What the files of actions share: action.c has those that answer and end connections and the table
- * of all, action_switch.c those that change what a port speaks.
+ * of all, action_switch.c those that change what a port speaks, action_fault.c faults.
  */
 #ifndef GOTO_SERVER_ACTION_PRIVATE_H
 #define GOTO_SERVER_ACTION_PRIVATE_H
@@ -21,6 +21,17 @@ void action_add_undo(struct action_run *run, void (*function)(struct undo *), vo
                      uint64_t id);
 /** An undo whose target is a struct upstream: upstream_undo(). */
 void action_undo_upstream(struct undo *undo);
+
+/** Whether a port speaks one of these now (enum speech; 0 = anything will do); else run->why says
+ * that `action` does not fit, which needs `what`: "HTTP/2". */
+bool action_port_speaks(struct action_run *run, const struct port *port, unsigned speech,
+                        struct str action, const char *what);
+
+/* action_fault.c */
+extern const struct type action_fault_type;
+extern const struct action_type action_fault;
+extern const struct type action_heal_type;
+extern const struct action_type action_heal;
 
 /* action_switch.c */
 extern const struct type action_switch_type;

@@ -33,16 +33,16 @@ static void change_ports(struct action_run *run, const struct list *ports,
     }
 }
 
-/** Whether a port speaks one of these now; else run->why says that the action does not fit. */
-static bool port_speaks(struct action_run *run, const struct port *port, unsigned speech,
-                        const char *action, const char *what)
+bool action_port_speaks(struct action_run *run, const struct port *port, unsigned speech,
+                        struct str action, const char *what)
 {
     const struct upstream *upstream = port->owner;
-    if (upstream_speech(upstream) & speech)
+    if (!speech || upstream_speech(upstream) & speech)
         return true;
-    run->why = arena_printf(
-        run->arena, "'%s' needs a port that speaks %s; '" STR_FMT "' speaks %s now", action, what,
-        STR_ARG(port->name), upstream_protocol_name(upstream_protocol(upstream)));
+    run->why = arena_printf(run->arena,
+                            "'" STR_FMT "' needs a port that speaks %s; '" STR_FMT "' speaks %s now",
+                            STR_ARG(action), what, STR_ARG(port->name),
+                            upstream_protocol_name(upstream_protocol(upstream)));
     return false;
 }
 
@@ -52,7 +52,7 @@ static bool ports_speak(struct action_run *run, const struct list *ports, unsign
     const struct str *names = ports->items;
     for (size_t i = 0; i < ports->count; i++) {
         const struct port *port = action_port(run, names[i]);
-        if (!port || !port_speaks(run, port, speech, action, what))
+        if (!port || !action_port_speaks(run, port, speech, str_of(action), what))
             return false;
     }
     return true;

@@ -2,6 +2,7 @@
 
 #include "base/memory.h"
 #include "runner/spec/document.h"
+#include "runner/spec/faults.h"
 #include "runner/spec/scope.h"
 #include "runner/spec/speech.h"
 #include "runner/spec/titles.h"
@@ -323,6 +324,7 @@ static void read_document(struct building *building, const struct spec_options *
     check_steps(building, scenario->finally);
     if (building->reader.diagnostics->count == before) {
         spec_check_speech(&building->reader, scenario);
+        spec_check_faults(&building->reader, scenario);
         scenario->speaks_tls = scenario_speaks_tls(building);
     }
     building->reader.scope = NULL;

@@ -141,8 +141,8 @@ GOTO_MUST_USE bool faults_tls_changed(struct faults *faults, const struct tls_co
  *
  * @param of_route  `fault:` of the route, NULL or empty: none
  * @param of_answer `fault:` of the answer, NULL or empty: none
- * @return true when they have taken it over (it is reset, cut, or stays silent): it is not answered,
- *         and may have been freed
+ * @return true when they have taken it over (it is reset, cut, or stays silent): it is not
+ * answered, and may have been freed
  */
 bool faults_answer(struct faults *faults, struct str route, const struct list *of_route,
                    const struct list *of_answer, struct exchange *exchange);

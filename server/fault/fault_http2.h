@@ -15,8 +15,7 @@ struct fault_config;
 /** What a name of the row does: `how` of its struct fault_kind. Those that it lacks are NULL. */
 struct fault_http2 {
     /** A new connection of HTTP/2, before its first frame: changes what it begins with. */
-    void (*begin)(struct stream *stream, const struct fault_config *config,
-                  struct h2_begin *begin);
+    void (*begin)(struct stream *stream, const struct fault_config *config, struct h2_begin *begin);
     /** A connection of HTTP/2 that lives when the fault is set. */
     void (*live)(struct stream *stream, const struct fault_config *config);
     /** The fault is lifted, or its connection left alone: what goes on by itself (a flood) ends.

@@ -108,10 +108,15 @@ void upstream_config_put(struct upstream_config *into, const struct upstream_con
 extern const struct type limits_type;
 
 struct fault_config;
-/** Calls for each fault that is written in a config: of the port, of its routes, of answers. */
+/** Calls for each fault that is written in a config: of the port, of its routes, of answers; with
+ * NULL for one whose name is not known yet. */
 void upstream_config_each_fault(const struct upstream_config *config,
                                 void (*each)(void *context, const struct fault_config *fault),
                                 void *context);
+
+/** What a port must speak for a fault to have a meaning: one of these of enum speech; 0 = anything.
+ */
+unsigned upstream_fault_speech(const struct fault_config *fault);
 
 struct upstream;
 

@@ -422,6 +422,19 @@ void upstream_config_put(struct upstream_config *into, const struct upstream_con
     table_visit(&upstream_service_table, &visitor);
 }
 
+unsigned upstream_fault_speech(const struct fault_config *fault)
+{
+    static const unsigned speeches[] = {
+        [FAULT_STREAM] = 0,
+        [FAULT_CONNECT] = 0,
+        [FAULT_TLS] = SPEECH_TLS,
+        [FAULT_HTTP1] = SPEECH_HTTP1,
+        [FAULT_HTTP2] = SPEECH_HTTP2,
+        [FAULT_GRPC] = SPEECH_GRPC,
+    };
+    return fault->kind.member ? speeches[fault_config_layer(fault)] : 0;
+}
+
 /** Whom to tell of faults. */
 struct fault_visit {
     void (*each)(void *context, const struct fault_config *fault);
@@ -432,8 +445,7 @@ static void visit_faults(const struct fault_visit *visit, const struct list *fau
 {
     struct fault_config *const *configs = faults->items;
     for (size_t i = 0; i < faults->count; i++)
-        if (configs[i] && configs[i]->kind.member)
-            visit->each(visit->context, configs[i]);
+        visit->each(visit->context, configs[i] && configs[i]->kind.member ? configs[i] : NULL);
 }
 
 static void visit_answers(const struct fault_visit *visit, const struct list *sequence)
