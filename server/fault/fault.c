@@ -331,11 +331,14 @@ bool faults_answer(struct faults *faults, struct str route, const struct list *o
         return false;
     faults->busy++;
     meeting_count(&meeting, faults);
-    for (struct fault *fault = faults->first; fault && !taken; fault = fault->next) {
+    for (struct fault *fault = faults->first; fault; fault = fault->next) {
         const struct fault_http2 *http2 =
             fault->kind->layer == FAULT_HTTP2 ? fault->kind->how : NULL;
-        if (http2 && http2->answer && fault->stands && meeting_has(&meeting, fault) &&
-            fault_meets(fault, exchange))
+        if (!http2 || !http2->answer || !fault->stands || !meeting_has(&meeting, fault))
+            continue;
+        if (taken)
+            fault->skipped[SKIP_TAKEN]++;
+        else if (fault_meets(fault, exchange))
             taken = http2->answer(exchange, fault->config);
     }
     faults->busy--;

@@ -62,6 +62,8 @@ static struct str why_text(const struct fault *fault, struct arena *arena)
         return STR("it could not be put over the port's TLS");
     if (skipped[SKIP_COVERED])
         return STR("another fault of the same connection left nothing of it to be seen");
+    if (skipped[SKIP_TAKEN])
+        return STR("another fault took over what it would have struck");
     if (skipped[SKIP_AFTER])
         return after_text(fault, arena);
     if (skipped[SKIP_APPLY])

@@ -93,7 +93,7 @@ static const struct row fault_rows[] = {
 
 static const struct member *const fault_groups[] = {fault_tls_members, fault_http2_members,
                                                     fault_later_members, NULL};
-static const struct family fault_family = {"fault", fault_groups};
+static const struct family fault_family = {"fault name", fault_groups};
 
 /* What fits a name */
 
@@ -132,17 +132,29 @@ static enum read_result check_apply(struct reader *reader, const struct node *no
                   "leave it out; 'disconnect' makes clients come again");
 }
 
+/** `expired: false` would say that a fault is none. */
+static enum read_result check_flag(struct reader *reader, const struct fault_config *config)
+{
+    const struct chosen *kind = &config->kind;
+    if (kind->member->type->read != type_true.read || *(const bool *)kind->value)
+        return READ_OK;
+    diagnostics_add(reader->diagnostics, kind->place, "a fault that is false is none");
+    diagnostics_help(reader->diagnostics, "leave the fault out, or write %s: true",
+                     kind->member->key);
+    return READ_FAILED;
+}
+
 static enum read_result fault_check(struct reader *reader, const struct node *node, void *into)
 {
     const struct fault_config *config = into;
     const struct node_pair *direction = node_find(node, STR("direction"));
-    enum read_result result = READ_OK;
     if (!kind_of(config))
         return READ_OK;
+    enum read_result result = check_flag(reader, config);
     if (direction && kind_of(config)->layer != FAULT_STREAM)
         result = refuse(reader, direction->key->place, "direction", fault_config_kind(config),
                         "it is no fault of the stream",
-                        "leave it out; latency, drop, cut and the like have a direction");
+                        "leave it out; faults such as latency and drop have a direction");
     result = read_worse(result, check_after(reader, node, config));
     return read_worse(result, check_apply(reader, node, config));
 }
