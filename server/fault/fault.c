@@ -4,6 +4,8 @@
 #include "base/clock.h"
 #include "base/memory.h"
 
+enum { FAULTS_MOST = 1000 }; /* that stand on a port: an event may set one again and again */
+
 struct faults *faults_new(struct port *port)
 {
     struct faults *faults = memory_alloc(sizeof *faults);
@@ -160,6 +162,10 @@ static void fault_remove(struct fault *fault)
 uint64_t faults_push(struct faults *faults, struct str route, const struct fault_config *config,
                      struct arena *arena, struct str *why)
 {
+    if (faults->stands >= FAULTS_MOST) {
+        *why = arena_printf(arena, "%d faults stand there already", FAULTS_MOST);
+        return 0;
+    }
     struct fault *fault = fault_new(faults, route, config);
     uint64_t id = fault->id;
     if (fault->kind->layer == FAULT_TLS && !fault_tls_check(fault, arena, why)) {

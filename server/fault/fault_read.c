@@ -53,7 +53,7 @@ static const struct row after_rows[] = {
      "From when the fault is set."},
 };
 static const struct table after_table = {
-    TABLE_ROWS("after", after_rows),
+    TABLE_ROWS("fault after", after_rows),
     .doc = "What has to come before a fault strikes; all that is written.",
 };
 static const struct type type_after = TYPE_TABLE(&after_table, struct fault_after);

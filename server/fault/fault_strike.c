@@ -128,15 +128,21 @@ void fault_strike(struct fault *fault, struct stream *stream, const struct excha
     strike_journal(port, stream, exchange, fault->config);
 }
 
+static struct fault_strike *strikes_untold(struct fault_strikes *strikes)
+{
+    for (size_t i = 0; strikes && i < strikes->count; i++)
+        if (!strikes->items[i].told)
+            return &strikes->items[i];
+    return NULL;
+}
+
 void faults_told(struct port *port, struct stream *stream)
 {
-    struct fault_strikes *strikes = stream->struck;
-    for (size_t i = 0; strikes && i < strikes->count; i++) {
-        if (strikes->items[i].told)
-            continue;
-        strikes->items[i].told = true;
-        strike_journal(port, stream, NULL, strikes->items[i].config);
-        strikes = stream->struck; /* an observer may have done something to the stream */
+    struct fault_strike *strike;
+    /* from the start each time: an observer may have lifted one, or brought another */
+    while ((strike = strikes_untold(stream->struck))) {
+        strike->told = true;
+        strike_journal(port, stream, NULL, strike->config);
     }
 }
 
