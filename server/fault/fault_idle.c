@@ -45,7 +45,8 @@ static struct str missed_text(const struct fault *fault, struct arena *arena)
                             (unsigned long long)fault->requests, plural(fault->requests), layer);
     }
     if (!connections)
-        return STR("no connection came while it stood");
+        return fault_kind_is_live(fault->kind) ? STR("no connection lived or came while it stood")
+                                               : STR("no connection came while it stood");
     return arena_printf(arena, "%llu connection%s came while it stood, none with %s",
                         (unsigned long long)connections, plural(connections), layer);
 }
