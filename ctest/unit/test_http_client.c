@@ -430,7 +430,7 @@ START_TEST(test_redirects)
             "status: 302}");
     step_end(&step);
     const struct script far = {
-        .answers = {"HTTP/1.1 302 Found\r\nlocation: https://127.0.0.1:1/\r\n\r\n"}, .ending = FIN};
+        .answers = {"HTTP/1.1 302 Found\r\nlocation: ftp://127.0.0.1:1/\r\n\r\n"}, .ending = FIN};
     ck_assert(!play(&step, far,
                     "http: {url: 'http://127.0.0.1:PORT/a', follow: 1}\nexpect: {error: any}"));
     ck_assert_msg(strstr(step.message, "could not be made"), "%s", step.message);

@@ -105,15 +105,16 @@ START_TEST(test_wrong_requests_are_refused)
     refused("GET http://h:99999999/", "bad URL");
     refused("GET http://", "bad URL");
     refused("GET ftp://h/", "begins with http://");
-    refused("GET https://h/", "https is part of the language but not of this version");
+    refused("GET ftp://h/", "the URL of a request begins with http:// or https://");
     refused("GET unix:/x", "'unix-socket'");
     refused("''", "a request needs a URL");
     refused("[a]", "expected a request such as GET ${api}/path");
     refused("7", "expected a request such as GET ${api}/path");
     refused("{url: 'http://h/', tls: {verify: false}}",
-            "'tls' is part of the language but not of this version");
-    refused("{url: 'http://h/', version: 2}",
-            "'version: 2' is part of the language but not of this version");
+            "1:31: the URL is http: there is no TLS");
+    refused("{url: 'https://h/', version: h2c}", "1:36: h2c is HTTP/2 in clear, and the URL is");
+    refused("{url: 'h', version: h2c, tls: {verify: false}}", "h2c is HTTP/2 in clear: there is");
+    refused("{url: 'http://h/', version: 2, proxy: 'http://p:1'}", "h2c goes through no");
     refused("{url: 'http://h/', version: h2c, proxy: 'http://p:1'}", "1:47: h2c goes through no");
     refused("{url: 'http://h/', version: h2c, auth: {digest: 'a:b'}}", "digest does not go with");
     refused("{url: 'http://h/', version: h2c, headers: {te: gzip}}", "does not go with h2c");
@@ -138,7 +139,7 @@ START_TEST(test_wrong_requests_are_refused)
     refused("{url: 'http://h/', connect-to: 'h:1', proxy: 'http://p'}", "do not go together");
     refused("{url: 'http://h/', proxy: 'ftp://p'}", "a proxy's URL");
     refused("{url: 'http://h/', proxy: 'https://p'}",
-            "https is part of the language but not of this version");
+            "a proxy's URL begins with http:// or socks5://");
     refused("{url: 'http://h/', follow: 1001}", "'follow' is at most 1000");
     refused("{url: 'http://h/', follow: -1}", "");
     refused("{method: HEAD, url: 'http://h/', body: a}", "a HEAD request has no body");

@@ -33,6 +33,45 @@ static const struct type texts_type = {.name = "a mapping of names to predicates
                                        .schema = texts_schema,
                                        .of = &type_predicate_text};
 
+#define CERTIFICATE(key, type, field, doc)                                                         \
+    {                                                                                              \
+        key, &(type), offsetof(struct http_expect_certificate, field), 0, NULL, doc                \
+    }
+static const struct row certificate_rows[] = {
+    CERTIFICATE("subject", type_predicate_text, subject,
+                "Its subject (RFC 2253): CN=a.example,O=X."),
+    CERTIFICATE("issuer", type_predicate_text, issuer, "Who signed it, likewise."),
+    CERTIFICATE("sans", type_predicate_text, sans,
+                "The alternative names and addresses, bare, as a list."),
+    CERTIFICATE("expires", type_predicate_duration, expires,
+                "How long it is still valid; below 0s once it has expired."),
+    CERTIFICATE("serial", type_predicate_text, serial, "Its number: hexadecimal, in capitals."),
+    CERTIFICATE("self-signed", type_predicate_json, self_signed,
+                "true or false: whether it is signed by itself."),
+};
+static const struct table certificate_table = {
+    TABLE_ROWS("certificate", certificate_rows),
+    .doc = "The certificate of the server, as it came; also one that was refused.",
+};
+static const struct type certificate_type =
+    TYPE_TABLE(&certificate_table, struct http_expect_certificate);
+static const struct type certificate_pointer = TYPE_POINTER(&certificate_type);
+
+static const struct row tls_rows[] = {
+    {"version", &type_predicate_text, offsetof(struct http_expect_tls, version), 0, NULL,
+     "TLSv1.2, TLSv1.3 …"},
+    {"cipher", &type_predicate_text, offsetof(struct http_expect_tls, cipher), 0, NULL,
+     "The cipher, by OpenSSL's name: TLS_AES_256_GCM_SHA384."},
+    {"alpn", &type_predicate_text, offsetof(struct http_expect_tls, alpn), 0, NULL,
+     "The protocol that ALPN agreed on: h2; it is missing where none was."},
+};
+static const struct table tls_table = {
+    TABLE_ROWS("tls", tls_rows),
+    .doc = "What TLS agreed on. Over a connection in clear all of it is missing.",
+};
+static const struct type tls_type_of_expect = TYPE_TABLE(&tls_table, struct http_expect_tls);
+static const struct type tls_pointer = TYPE_POINTER(&tls_type_of_expect);
+
 static const struct row expect_rows[] = {
     {"status", &type_predicate_status, offsetof(struct http_expect, status), 0, NULL,
      "The status: a number, a class such as 2xx, a list of either, or a predicate."},
@@ -51,16 +90,17 @@ static const struct row expect_rows[] = {
      "From the start to the TCP connection; 0 on a connection that the session had."},
     {"first-byte", &type_predicate_duration, offsetof(struct http_expect, first_byte), 0, NULL,
      "From the start to the first byte of the answer."},
-    {"tls-time", &type_predicate_duration, 0, ROW_LATER, NULL,
-     "From the start to the end of the TLS handshake."},
+    {"tls-time", &type_predicate_duration, offsetof(struct http_expect, tls_time), 0, NULL,
+     "From the start to the end of the TLS handshake; 0 on a connection that the session had."},
     {"redirects", &type_predicate_number, offsetof(struct http_expect, redirects), 0, NULL,
      "How many redirects were followed."},
     {"url", &type_predicate_text, offsetof(struct http_expect, url), 0, NULL,
      "The URL of the last request."},
     {"remote", &type_predicate_text, offsetof(struct http_expect, remote), 0, NULL,
      "The address:port that the connection went to."},
-    {"certificate", &type_node, 0, ROW_LATER, NULL, "The certificate of the server."},
-    {"tls", &type_node, 0, ROW_LATER, NULL, "What TLS agreed on."},
+    {"certificate", &certificate_pointer, offsetof(struct http_expect, certificate), 0, NULL,
+     "The certificate of the server."},
+    {"tls", &tls_pointer, offsetof(struct http_expect, tls), 0, NULL, "What TLS agreed on."},
     {"retries", &type_predicate_number, offsetof(struct http_expect, retries), 0, NULL,
      "How many tries of the step came before this one."},
     {"error", &error_type, offsetof(struct http_expect, error), 0, NULL,
@@ -239,6 +279,46 @@ static void judge_time(const char *what, const struct predicate *predicate, int6
     buf_clear(&lag);
 }
 
+static const struct json *sans_json(struct arena *arena, const struct http_certificate *certificate)
+{
+    struct json *names = json_array(arena);
+    for (size_t i = 0; i < certificate->san_count; i++)
+        json_push(arena, names, json_string(arena, certificate->sans[i]));
+    return names;
+}
+
+/** Without a certificate all of it is missing. */
+static void judge_certificate(const struct http_expect_certificate *expect,
+                              const struct http_certificate *seen, struct failures *failures)
+{
+    struct arena *arena = failures->arena;
+    if (!expect)
+        return;
+    failures_test(failures, expect->subject, "certificate subject",
+                  seen ? json_string(arena, seen->subject) : NULL);
+    failures_test(failures, expect->issuer, "certificate issuer",
+                  seen ? json_string(arena, seen->issuer) : NULL);
+    failures_test(failures, expect->sans, "certificate sans", seen ? sans_json(arena, seen) : NULL);
+    failures_test(failures, expect->expires, "certificate expires",
+                  seen ? json_integer(arena, seen->expires_ns) : NULL);
+    failures_test(failures, expect->serial, "certificate serial",
+                  seen ? json_string(arena, seen->serial) : NULL);
+    failures_test(failures, expect->self_signed, "certificate self-signed",
+                  seen ? json_bool(arena, seen->self_signed) : NULL);
+}
+
+static void judge_tls(const struct http_expect_tls *expect, const struct http_result *result,
+                      struct failures *failures)
+{
+    if (!expect)
+        return;
+    failures_test(failures, expect->version, "tls version",
+                  text_json(failures->arena, result->tls_version));
+    failures_test(failures, expect->cipher, "tls cipher",
+                  text_json(failures->arena, result->tls_cipher));
+    failures_test(failures, expect->alpn, "tls alpn", text_json(failures->arena, result->tls_alpn));
+}
+
 void http_expect_judge(const struct http_expect *expect, const struct http_result *result,
                        struct place verb_place, const struct loop *loop, struct failures *failures)
 {
@@ -257,6 +337,9 @@ void http_expect_judge(const struct http_expect *expect, const struct http_resul
     failures_test(failures, expect->remote, "remote", text_json(arena, result->remote));
     failures_test(failures, expect->retries, "retries", json_integer(arena, result->tries));
     judge_time("connect-time", expect->connect_time, result->connect_ns, result, loop, failures);
+    judge_certificate(expect->certificate, result->certificate, failures);
+    judge_tls(expect->tls, result, failures);
+    judge_time("tls-time", expect->tls_time, result->tls_ns, result, loop, failures);
     judge_time("first-byte", expect->first_byte, result->first_byte_ns, result, loop, failures);
     judge_time("duration", expect->duration, result->duration_ns, result, loop, failures);
 }

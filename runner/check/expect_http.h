@@ -9,6 +9,23 @@
 #include "runner/client/http_result.h"
 #include "schema/body.h"
 
+/** `certificate`: of the server, as it came. Predicates are NULL for keys that are not given. */
+struct http_expect_certificate {
+    struct predicate *subject;
+    struct predicate *issuer;
+    struct predicate *sans;
+    struct predicate *expires;
+    struct predicate *serial;
+    struct predicate *self_signed;
+};
+
+/** `tls`: what was agreed on. */
+struct http_expect_tls {
+    struct predicate *version;
+    struct predicate *cipher;
+    struct predicate *alpn;
+};
+
 /** Predicates are NULL and lists empty for keys that are not given. */
 struct http_expect {
     struct predicate *status;
@@ -20,10 +37,13 @@ struct http_expect {
     struct predicate *duration;
     struct predicate *connect_time;
     struct predicate *first_byte;
+    struct predicate *tls_time;
     struct predicate *redirects;
     struct predicate *url;
     struct predicate *remote;
     struct predicate *retries;
+    struct http_expect_certificate *certificate; /**< NULL if not given */
+    struct http_expect_tls *tls;                 /**< NULL if not given */
     struct predicate *error;
 };
 

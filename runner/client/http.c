@@ -80,6 +80,8 @@ static int on_sending(void *context, char *remote_address, char *local_address, 
     (void)local_address;
     (void)local_port;
     http_pool_sending(try->pool);
+    if (!http_try_sending_tls(try))
+        return CURL_PREREQFUNC_ABORT;
     http_head_reset(&try->head);
     buf_reset(&try->body);
     timer_stop(&try->connect_timeout);
@@ -103,6 +105,7 @@ static void start_connect_timeout(struct http_try *try)
 
 static void on_connecting(void *context)
 {
+    http_try_forget_tls(context);
     start_connect_timeout(context);
 }
 
@@ -120,6 +123,7 @@ static void http_try_detach(struct http_try *try, bool reuse)
     if (try->pool && try->own_pool)
         http_client_give_pool(try->client, try->pool);
     http_prepare_undo(try);
+    http_try_forget_tls(try);
     http_client_give(try->client, try->easy, reuse);
     try->pool = NULL;
     try->easy = NULL;
@@ -132,6 +136,14 @@ static int64_t info_time(CURL *easy, CURLINFO info)
     return (int64_t)us * 1000;
 }
 
+/** Whether a byte came that may be one of an answer; of HTTP/2 only the head is. */
+static bool has_received(const struct http_try *try)
+{
+    if (try->tls)
+        return !http_tls_is_h2(try->tls) && http_tls_has_received(try->tls);
+    return http_pool_has_received(try->pool);
+}
+
 /** How far the last request had come. */
 static enum http_phase try_phase(const struct http_try *try)
 {
@@ -139,7 +151,7 @@ static enum http_phase try_phase(const struct http_try *try)
         return HTTP_CONNECTING;
     if (try->head.done)
         return HTTP_BODY;
-    if (try->head.begun || try->head.size || http_pool_has_received(try->pool))
+    if (try->head.begun || try->head.size || has_received(try))
         return HTTP_HEAD;
     return HTTP_WAITING;
 }
@@ -189,8 +201,11 @@ static void collect_info(struct http_try *try)
     result->url = arena_copy(arena, url ? str_of(url) : try->url);
     result->connect_ns = try->sent ? info_time(try->easy, CURLINFO_CONNECT_TIME_T) : -1;
     bool answered = try_phase(try) >= HTTP_HEAD;
+    result->tls_ns = try->sent && try->tls ? info_time(try->easy, CURLINFO_APPCONNECT_TIME_T) : -1;
     result->first_byte_ns = answered ? info_time(try->easy, CURLINFO_STARTTRANSFER_TIME_T) : -1;
     result->end_ns = clock_now();
+    if (try->tls)
+        http_tls_collect(try->tls, result, arena);
     result->duration_ns = info_time(try->easy, CURLINFO_TOTAL_TIME_T);
     /* libcurl's clock stands still when we end the exchange ourselves */
     if (try->stop == HTTP_LIMIT || try->stop == HTTP_NOT_READY)
@@ -210,17 +225,43 @@ static void collect_answer(struct http_try *try)
     result->reason = try->head.reason;
 }
 
+/** Whether nothing but the end of the connection ends the body (RFC 9112, section 6.3). */
+static bool ends_by_close(const struct http_try *try)
+{
+    const struct http_head *head = &try->head;
+    bool none = head->status == 204 || head->status == 304 ||
+                str_is(http_request_method(try->request), "HEAD");
+    return !none && !str_starts(head->version, STR("2")) &&
+           !headers_get(&head->headers, STR("content-length")).data &&
+           !headers_get(&head->headers, STR("transfer-encoding")).data;
+}
+
+/** RFC 9112, section 9.8: over TLS such a body is whole only if close_notify came; libcurl 7.88
+ * does not look. */
+static void check_close(struct http_try *try)
+{
+    if (!try->tls || http_tls_is_closed(try->tls) || !ends_by_close(try))
+        return;
+    try->stop = HTTP_CUT;
+    try->stop_words = STR("the connection ended without close_notify before a length was known");
+}
+
 static void decide(struct http_try *try, CURLcode code)
 {
     struct arena *arena = try->attempt->arena;
     struct http_evidence evidence = {.code = code, .phase = try_phase(try)};
     long os_errno = 0;
     curl_easy_getinfo(try->easy, CURLINFO_OS_ERRNO, &os_errno);
+    if (try->stop == HTTP_NOT_STOPPED && code == CURLE_OK && evidence.phase == HTTP_BODY)
+        check_close(try);
     if (try->stop == HTTP_NOT_STOPPED && code == CURLE_OK && evidence.phase == HTTP_BODY &&
         try->request->compressed)
         http_try_decode(try);
     evidence.os_errno = (int)os_errno;
     evidence.stop = try->stop;
+    evidence.tls = try->tls;
+    evidence.goaway = try->goaway;
+    evidence.arena = arena;
     evidence.connected = try->pool && http_pool_is_connected(try->pool);
     evidence.words = try->stop ? try->stop_words : arena_copy(arena, str_of(try->words));
     try->result.complete = http_error_decide(&evidence, &try->result.failure);
@@ -315,6 +356,7 @@ static struct http_try *http_try_new(struct attempt *attempt)
     try->head.upgrade_asked = http_request_header(try->request, "upgrade") != NULL;
     try->result.start_ns = clock_now();
     try->result.tries = attempt->tries;
+    try->result.tls_ns = -1;
     buf_init(&try->body, (size_t)try->request->max_body);
     arena_defer(attempt->arena, body_free, &try->body);
     timer_init(&try->timeout, attempt->loop, on_timeout);
@@ -332,35 +374,31 @@ static void set_callbacks(struct http_try *try)
     curl_easy_setopt(try->easy, CURLOPT_PREREQDATA, try);
 }
 
-/** As written; else by the port of the run that it leads to. */
-static bool goes_by_h2c(const struct http_try *try)
+/** Ends a try that cannot begin. */
+static void http_try_refuse(struct http_try *try, struct str why)
 {
-    const struct http_request *request = try->request;
-    struct scenario_endpoint endpoint;
-    bool elsewhere = request->proxy.data || request->connect_to.data || request->unix_socket.data;
-    if (request->version != HTTP_REQUEST_BY_PORT || elsewhere)
-        return request->version == HTTP_REQUEST_H2C;
-    return scenario_endpoint_port(try->attempt->scenario, try->url, &endpoint) &&
-           endpoint.protocol == PROTOCOL_H2C;
+    try->stop = HTTP_NOT_READY;
+    try->stop_words = why;
+    http_try_end(try, CURLE_READ_ERROR);
 }
 
 static void http_start(struct attempt *attempt)
 {
     struct http_try *try = http_try_new(attempt);
-    bool h2c = goes_by_h2c(try);
     struct str why = {0};
+    struct scenario_endpoint endpoint;
+    bool possible = http_try_version(try, &why) == 0;
+    bool own = scenario_endpoint_port(attempt->scenario, try->url, &endpoint) && !endpoint.program;
     attempt->state = try;
-    attempt->replay = http_replay(try->request, try->url, h2c, attempt->arena);
-    if (h2c) {
+    attempt->replay = http_replay(try->request, try->url, try->version, own, attempt->arena);
+    if (possible && try->version == HTTP_REQUEST_H2C) {
         http_h2c_start(try);
         return;
     }
-    try->easy = http_client_take(try->client);
+    try->easy = http_client_take(try->client, !try->own_pool);
     set_callbacks(try);
-    if (http_prepare(try, &why) != 0) {
-        try->stop = HTTP_NOT_READY;
-        try->stop_words = why;
-        http_try_end(try, CURLE_READ_ERROR);
+    if (!possible || http_prepare(try, &why) != 0) {
+        http_try_refuse(try, why);
         return;
     }
     try->pool = try->own_pool ? http_client_take_pool(try->client)

@@ -2,15 +2,17 @@
  * The `http` verb: a request by libcurl on the scenario's loop, its answer, and its `expect`.
  *
  * Each step has its own connection, which its redirects may use again; steps of one client with the
- * same `session` share connections and cookies. Nothing is taken from the environment: no proxy,
- * netrc, CA path. What is sent: the request line, host, `user-agent: goto-run/VERSION`, an `accept`
- * of everything, what the step says, and what frames a body; nothing else.
+ * same `session` share connections, sessions of TLS and cookies. Nothing is taken from the
+ * environment: no proxy, netrc, CA path. What is sent: the request line, host, `user-agent:
+ * goto-run/VERSION`, an `accept` of everything, what the step says, and what frames a body; nothing
+ * else.
  *
  * libcurl asks once more by itself when a connection that a session had turns out to be closed
  * before any byte of an answer came (RFC 9112, section 9.3.1).
  *
- * HTTP/2 in clear goes by our own client (http_h2c.h): where the step says `version: h2c`, or says
- * none and the URL leads to a port of the run that speaks it at that moment.
+ * HTTP/2 in clear goes by our own client (http_h2c.h): where the step says `version: h2c` (or "2"
+ * with a URL in clear), or says none and the URL leads to a port of the run that speaks it at that
+ * moment. Over TLS (http_tls.h) all versions are libcurl's.
  */
 #ifndef GOTO_RUNNER_CLIENT_HTTP_H
 #define GOTO_RUNNER_CLIENT_HTTP_H

@@ -40,10 +40,11 @@ static void curl_ready(void)
     ready = true;
 }
 
-CURL *http_client_take(struct http_client *client)
+CURL *http_client_take(struct http_client *client, bool session)
 {
     curl_ready();
-    if (client->easy_count)
+    /* libcurl 7.88 leaks the TLS sessions that a used handle had when it comes to share others */
+    if (client->easy_count && !session)
         return client->easies[--client->easy_count];
     CURL *easy = curl_easy_init();
     GOTO_ASSERT(easy);

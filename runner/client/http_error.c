@@ -1,8 +1,12 @@
 #include "runner/client/http_error.h"
 
 #include "runner/client/http.h"
+#include "runner/client/http_tls.h"
+
+#include "server/http/h2.h"
 
 #include <errno.h>
+#include <nghttp2/nghttp2.h>
 
 /* The names. */
 
@@ -69,6 +73,7 @@ static const struct {
     {HTTP_REDIRECTS, "redirect-loop"},
     {HTTP_BROKEN, "protocol"},
     {HTTP_CUT, "truncated"},
+    {HTTP_NO_H2, "tls-alpn"},
 };
 
 /* What libcurl tells. */
@@ -124,6 +129,9 @@ static const struct error_row error_rows[] = {
     {CURLE_PARTIAL_FILE, ANY_ERRNO, WAITING | HEAD, "connection-closed",
      "FIN before the empty line, after Content-Length"},
     {CURLE_PARTIAL_FILE, ANY_ERRNO, ANY_PHASE, "truncated", "FIN before the last byte or chunk"},
+    {CURLE_HTTP2, ANY_ERRNO, ANY_PHASE, "protocol", "a frame that breaks the rules of HTTP/2"},
+    {CURLE_HTTP2_STREAM, ANY_ERRNO, ANY_PHASE, "protocol",
+     "a stream that breaks the rules of HTTP/2"},
     {CURLE_WEIRD_SERVER_REPLY, ANY_ERRNO, ANY_PHASE, "protocol", "a header that is none"},
     {CURLE_UNSUPPORTED_PROTOCOL, ANY_ERRNO, WAITING | HEAD, "protocol", "no HTTP/1 status line"},
     {CURLE_BAD_CONTENT_ENCODING, ANY_ERRNO, ANY_PHASE, "protocol", "a transfer coding unasked for"},
@@ -153,6 +161,83 @@ static void decide_stopped(const struct http_evidence *evidence, struct http_fai
             failure->name = stop_rows[i].name;
 }
 
+/** FIN of the peer without a word of TLS before it. */
+static const char *eof_name(enum http_phase phase)
+{
+    return phase == HTTP_BODY   ? "truncated"
+           : phase == HTTP_HEAD ? "connection-closed"
+                                : "empty-response";
+}
+
+/** The code in libcurl's "… was not closed cleanly: CANCEL (err 8)". */
+static bool reset_code(struct str words, uint32_t *code)
+{
+    ptrdiff_t at = str_find(words, STR("(err "));
+    uint64_t number = 0;
+    if (at < 0)
+        return false;
+    struct str rest = str_from(words, (size_t)at + 5);
+    ptrdiff_t end = str_find_byte(rest, ')');
+    if (end < 0 || !str_to_u64(str_slice(rest, 0, (size_t)end), UINT32_MAX, &number))
+        return false;
+    *code = (uint32_t)number;
+    return true;
+}
+
+/** What libcurl 7.88 says where a stream was reset without saying by which code. */
+static const struct {
+    const char *words;
+    uint32_t code;
+} reset_rows[] = {
+    {"was closed cleanly, but before getting", NGHTTP2_NO_ERROR},
+    {"Connection died, tried", NGHTTP2_REFUSED_STREAM},
+};
+
+/** "http2-reset(CANCEL)", NULL if the stream was not reset. */
+static const char *reset_name(const struct http_evidence *evidence)
+{
+    char room[24];
+    uint32_t code = 0;
+    bool reset = reset_code(evidence->words, &code);
+    for (size_t i = 0; i < COUNT_OF(reset_rows) && !reset; i++) {
+        reset = str_find(evidence->words, str_of(reset_rows[i].words)) >= 0;
+        code = reset_rows[i].code;
+    }
+    if (!reset)
+        return NULL;
+    return arena_printf(evidence->arena, "http2-reset(" STR_FMT ")",
+                        STR_ARG(h2_error_name(code, room)))
+        .data;
+}
+
+/** HTTP/2 by libcurl: what it says is all there is to know. */
+static const char *h2_name(const struct http_evidence *evidence)
+{
+    const char *name = reset_name(evidence);
+    if (name)
+        return name;
+    if (evidence->goaway)
+        return "http2-goaway";
+    if (str_find(evidence->words, STR("before end of the underlying stream")) >= 0)
+        return eof_name(evidence->phase);
+    /* nghttp2 gave the connection up: what came was no HTTP/2 */
+    return evidence->code == CURLE_GOT_NOTHING ? "protocol" : NULL;
+}
+
+/** What TLS, or HTTP/2 above it, says about the failure; NULL: libcurl's code decides. */
+static const char *name_over_tls(const struct http_evidence *evidence)
+{
+    const struct http_tls *tls = evidence->tls;
+    const char *name = tls ? http_tls_error(tls, evidence->words, evidence->os_errno) : NULL;
+    if (!tls || name)
+        return name;
+    if (http_tls_is_h2(tls))
+        name = h2_name(evidence);
+    if (!name && http_tls_is_eof(tls, evidence->words))
+        name = eof_name(evidence->phase);
+    return name;
+}
+
 bool http_error_decide(const struct http_evidence *evidence, struct http_failure *failure)
 {
     *failure = (struct http_failure){.why = evidence->words};
@@ -162,7 +247,8 @@ bool http_error_decide(const struct http_evidence *evidence, struct http_failure
     }
     if (evidence->code == CURLE_OK && evidence->phase == HTTP_BODY)
         return true;
-    failure->harness = true;
+    failure->name = name_over_tls(evidence);
+    failure->harness = failure->name == NULL;
     for (size_t i = 0; i < COUNT_OF(error_rows) && failure->harness; i++) {
         if (!row_fits(&error_rows[i], evidence))
             continue;

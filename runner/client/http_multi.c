@@ -17,7 +17,7 @@ struct link {
 struct http_pool {
     struct loop *loop;
     CURLM *multi;
-    CURLSH *share; /**< cookies; NULL = none are kept */
+    CURLSH *share; /**< cookies, sessions of TLS; NULL = none are kept */
     struct timer timer;
     CURL *easy; /**< of the request under way, NULL = none */
     const struct http_pool_user *user;
@@ -169,6 +169,7 @@ struct http_pool *http_pool_new(struct loop *loop, bool cookies)
         pool->share = curl_share_init();
         GOTO_ASSERT(pool->share);
         curl_share_setopt(pool->share, CURLSHOPT_SHARE, CURL_LOCK_DATA_COOKIE);
+        curl_share_setopt(pool->share, CURLSHOPT_SHARE, CURL_LOCK_DATA_SSL_SESSION);
     }
     return pool;
 }

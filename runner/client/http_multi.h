@@ -42,7 +42,7 @@ bool http_pool_has_received(const struct http_pool *pool);
 /** Whether it holds no connection: it is as good as new. */
 bool http_pool_is_clean(const struct http_pool *pool);
 
-/** The cookies that it keeps; NULL = none. */
+/** The cookies and sessions of TLS that it keeps; NULL = none. */
 CURLSH *http_pool_share(const struct http_pool *pool);
 
 #endif

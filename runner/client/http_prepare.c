@@ -386,15 +386,12 @@ static void prepare_rules(struct http_try *try)
     CURL *easy = try->easy;
     const struct http_request *request = try->request;
     bool one_request = request->follow == 0 && !(request->auth && request->auth->digest.data);
-    long version =
-        request->version == HTTP_REQUEST_1_0 ? CURL_HTTP_VERSION_1_0 : CURL_HTTP_VERSION_1_1;
     curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(easy, CURLOPT_QUICK_EXIT,
                      1L); /* a name that is being resolved holds nobody up */
     curl_easy_setopt(easy, CURLOPT_DNS_CACHE_TIMEOUT, 0L);
-    curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http");
-    curl_easy_setopt(easy, CURLOPT_REDIR_PROTOCOLS_STR, "http");
-    curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, version);
+    curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+    curl_easy_setopt(easy, CURLOPT_REDIR_PROTOCOLS_STR, "http,https");
     curl_easy_setopt(easy, CURLOPT_HTTP09_ALLOWED, 0L);
     curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L);
     curl_easy_setopt(easy, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
@@ -409,6 +406,7 @@ int http_prepare(struct http_try *try, struct str *why)
 {
     curl_easy_setopt(try->easy, CURLOPT_URL, try->url.data);
     prepare_rules(try);
+    http_try_prepare_tls(try);
     prepare_headers(try);
     prepare_cookies(try);
     prepare_auth(try);

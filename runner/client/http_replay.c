@@ -1,4 +1,6 @@
 #include "runner/client/http_try.h"
+#include "runner/client/http_url.h"
+#include "server/tls/config.h"
 
 #include <string.h>
 
@@ -203,12 +205,48 @@ static void time_append(struct buf *line, const char *name, int64_t ns)
         buf_printf(line, " %s %.3f", name, (double)ns / 1e9);
 }
 
-static void rules_append(struct buf *line, const struct http_request *request, bool h2c)
+static void version_append(struct buf *line, int version, bool tls)
 {
-    if (h2c)
+    if (version == HTTP_REQUEST_H2C)
         buf_append_string(line, " --http2-prior-knowledge");
-    if (request->version == HTTP_REQUEST_1_0)
+    else if (version == HTTP_REQUEST_1_0)
         buf_append_string(line, " -0");
+    else if (version == HTTP_REQUEST_1_1 && tls)
+        buf_append_string(line, " --http1.1");
+    else if (version == HTTP_REQUEST_2)
+        buf_append_string(line, " --http2");
+}
+
+static void tls_version_append(struct buf *line, const char *option, int version)
+{
+    if (version)
+        buf_printf(line, " %s1.%d", option, version - TLS1_VERSION);
+}
+
+static void tls_append(struct buf *line, const struct http_tls_options *options, bool own)
+{
+    if (options && !options->verify)
+        buf_append_string(line, " -k");
+    else if (options && options->ca)
+        option(line, "--cacert", options->ca->path);
+    else if (own)
+        buf_append_string(line, " --cacert \"$GOTO_RUN_CA\"");
+    if (!options)
+        return;
+    if (options->cert)
+        option(line, "--cert", options->cert->path);
+    if (options->key)
+        option(line, "--key", options->key->path);
+    tls_version_append(line, "--tlsv", options->min);
+    tls_version_append(line, "--tls-max ", options->max);
+    if (options->alpn && options->alpn->count == 0)
+        buf_append_string(line, " --no-alpn");
+    if (options->ocsp)
+        buf_append_string(line, " --cert-status");
+}
+
+static void rules_append(struct buf *line, const struct http_request *request)
+{
     if (request->follow)
         buf_printf(line, " -L --max-redirs %u", (unsigned)request->follow);
     if (request->compressed)
@@ -243,16 +281,20 @@ static void url_append(struct buf *line, struct str url)
     word_append(line, url);
 }
 
-struct str http_replay(const struct http_request *request, struct str url, bool h2c,
+struct str http_replay(const struct http_request *request, struct str url, int version, bool own,
                        struct arena *arena)
 {
+    bool tls = http_url_has_scheme(url, "https");
     struct buf line;
     buf_init(&line, BUF_OWN);
     buf_append_string(&line, "curl -q -sS");
     if (!str_is(http_request_method(request), "HEAD"))
         buf_append_string(&line, " -i");
     method_append(&line, request);
-    rules_append(&line, request, h2c);
+    version_append(&line, version, tls);
+    if (tls)
+        tls_append(&line, request->tls, own);
+    rules_append(&line, request);
     route_append(&line, request, arena);
     headers_append(&line, request, arena);
     identity_append(&line, request, arena);

@@ -2,6 +2,7 @@
 
 #include "runner/client/http.h"
 #include "runner/client/http_h2c.h"
+#include "runner/client/http_tls.h"
 #include "runner/client/http_url.h"
 
 #include <arpa/inet.h>
@@ -15,13 +16,6 @@ enum { MAX_BODY = 64 * 1024 * 1024, MOST_REDIRECTS = 1000 };
 static enum read_result refuse(struct reader *reader, struct place place, const char *message)
 {
     diagnostics_add(reader->diagnostics, place, "%s", message);
-    return READ_FAILED;
-}
-
-static enum read_result later(struct reader *reader, const struct node *node, const char *what)
-{
-    diagnostics_add(reader->diagnostics, node->place,
-                    "'%s' is part of the language but not of this version", what);
     return READ_FAILED;
 }
 
@@ -377,24 +371,12 @@ static const struct type type_auth = TYPE_POINTER(&auth_type);
 static const struct choice version_choices[] = {
     {"1.1", HTTP_REQUEST_1_1, "HTTP/1.1"},
     {"1.0", HTTP_REQUEST_1_0, "HTTP/1.0"},
+    {"2", HTTP_REQUEST_2, "HTTP/2; in clear by prior knowledge"},
     {"h2c", HTTP_REQUEST_H2C, "HTTP/2 in clear, by prior knowledge"},
     {0},
 };
 
-static enum read_result version_read(struct reader *reader, const struct type *type,
-                                     const struct node *node, void *into)
-{
-    struct str text = node_scalar_text(node);
-    if (str_is(text, "2"))
-        return later(reader, node, "version: 2");
-    return type_choice_read(reader, type, node, into);
-}
-
-static const struct type type_version = {.name = "one of",
-                                         .size = sizeof(int),
-                                         .read = version_read,
-                                         .schema = type_choice_schema,
-                                         .extra = version_choices};
+static const struct type type_version = TYPE_CHOICE(version_choices);
 
 /* Where connections go. */
 
@@ -455,6 +437,28 @@ static void request_preset(void *into)
     request->max_body = MAX_BODY;
 }
 
+/** What version, scheme and TLS have to do with one another, as far as they are written. */
+static enum read_result check_version(struct reader *reader, const struct node *node,
+                                      const struct http_request *request)
+{
+    bool clear = http_url_has_scheme(request->url, "http");
+    bool h2c =
+        request->version == HTTP_REQUEST_H2C || (request->version == HTTP_REQUEST_2 && clear);
+    const char *key = NULL;
+    const char *wrong = h2c ? http_h2c_wrong(request, &key) : NULL;
+    if (!wrong && request->version == HTTP_REQUEST_H2C &&
+        http_url_has_scheme(request->url, "https")) {
+        key = "version";
+        wrong = "h2c is HTTP/2 in clear, and the URL is https: write \"2\"";
+    }
+    if (!wrong && request->tls && (h2c || (clear && request->follow == 0))) {
+        key = "tls";
+        wrong =
+            h2c ? "h2c is HTTP/2 in clear: there is no TLS" : "the URL is http: there is no TLS";
+    }
+    return wrong ? refuse(reader, node_get(node, key)->place, wrong) : READ_OK;
+}
+
 static enum read_result request_check(struct reader *reader, const struct node *node, void *into)
 {
     const struct http_request *request = into;
@@ -462,18 +466,16 @@ static enum read_result request_check(struct reader *reader, const struct node *
         return refuse(reader, node_get(node, "follow")->place, "'follow' is at most 1000");
     if (str_is(http_request_method(request), "HEAD") && http_request_has_body(request))
         return refuse(reader, node->place, "a HEAD request has no body");
-    const char *key = NULL;
-    const char *wrong = request->version == HTTP_REQUEST_H2C ? http_h2c_wrong(request, &key) : NULL;
-    return wrong ? refuse(reader, node_get(node, key)->place, wrong) : READ_OK;
+    return check_version(reader, node, request);
 }
 
 static const struct row request_rows[] = {
     {"method", &type_method, offsetof(struct http_request, method), 0, "GET; POST with a body",
      "Any token, sent as written."},
     {"url", &type_url, offsetof(struct http_request, url), ROW_REQUIRED, NULL,
-     "Where to: http://HOST:PORT/PATH; without a scheme that of the run's port. Sent as written: "
-     "dots in the path "
-     "and percent-encoding stay."},
+     "Where to: http://HOST:PORT/PATH or https://; without a scheme that of the run's port. Sent "
+     "as "
+     "written: dots in the path and percent-encoding stay."},
     {"headers", &type_headers, offsetof(struct http_request, headers), 0, NULL,
      "Name to text, a list of texts (sent several times), or null, which drops a default one. Sent "
      "as written, after "
@@ -493,7 +495,7 @@ static const struct row request_rows[] = {
     {"auth", &type_auth, offsetof(struct http_request, auth), 0, NULL, "basic, bearer or digest."},
     {"cookies", &type_cookies, offsetof(struct http_request, cookies), 0, NULL, "Name to value."},
     {"version", &type_version, offsetof(struct http_request, version), 0,
-     "h2c on a port of the run that speaks it now, else 1.1",
+     "over TLS by ALPN, 2 or 1.1; in clear h2c on a port of the run that speaks it now, else 1.1",
      "The version of HTTP that is spoken."},
     {"follow", &type_count, offsetof(struct http_request, follow), 0, "0",
      "How many redirects are followed; one more is the error redirect-loop. With 0 the redirect is "
@@ -503,7 +505,7 @@ static const struct row request_rows[] = {
      "Name to the address that connections to it go to."},
     {"connect-to", &type_host_port, offsetof(struct http_request, connect_to), 0, NULL,
      "Every connection goes to this host:port, whatever the URL says."},
-    {"tls", &type_node, 0, ROW_LATER, NULL, "How TLS is spoken."},
+    {"tls", &http_tls_type, offsetof(struct http_request, tls), 0, NULL, "How TLS is spoken."},
     {"timeout", &type_time_positive, offsetof(struct http_request, timeout_ns), 0, "none",
      "The longest one try may take."},
     {"connect-timeout", &type_time_positive, offsetof(struct http_request, connect_timeout_ns), 0,

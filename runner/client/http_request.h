@@ -29,11 +29,15 @@ struct http_auth {
 };
 
 enum http_request_version {
-    HTTP_REQUEST_BY_PORT, /**< not written: h2c where the run's port speaks it, else 1.1 */
+    HTTP_REQUEST_BY_PORT, /**< not written: over TLS by ALPN, 2 or 1.1; in clear h2c where
+                             the run's port speaks it, else 1.1 */
     HTTP_REQUEST_1_1,
     HTTP_REQUEST_1_0,
+    HTTP_REQUEST_2, /**< over TLS; in clear it is HTTP_REQUEST_H2C */
     HTTP_REQUEST_H2C,
 };
+
+struct http_tls_options;
 
 /** Texts hold no NUL where they become C strings; data is NULL for what is not given. */
 struct http_request {
@@ -54,8 +58,9 @@ struct http_request {
     struct str proxy;
     struct list resolve; /**< of struct map_entry: struct str, an address */
     struct str connect_to;
-    int64_t timeout_ns;         /**< 0 = none */
-    int64_t connect_timeout_ns; /**< 0 = none */
+    struct http_tls_options *tls; /**< NULL if not given */
+    int64_t timeout_ns;           /**< 0 = none */
+    int64_t connect_timeout_ns;   /**< 0 = none */
     uint64_t max_body;
     bool compressed;
     struct str interface;

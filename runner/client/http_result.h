@@ -16,6 +16,17 @@ struct http_failure {
     bool harness;     /**< our own fault or the spec's: no `error` matches it, not even `any` */
 };
 
+/** The certificate of a server. */
+struct http_certificate {
+    struct str subject; /**< RFC 2253: "CN=a.example,O=X" */
+    struct str issuer;
+    struct str *sans; /**< bare names and addresses */
+    size_t san_count;
+    struct str serial;  /**< hexadecimal, capitals */
+    int64_t expires_ns; /**< from when it was seen; negative = it has expired */
+    bool self_signed;
+};
+
 struct http_result {
     bool complete; /**< a whole answer came; else `failure` says what happened */
     struct http_failure failure;
@@ -24,13 +35,19 @@ struct http_result {
     struct str reason;      /**< as sent, may be empty */
     struct headers headers; /**< all of the last answer, in order */
     struct headers trailers;
-    struct str body;    /**< as received, or decoded when `compressed` was set; raw bytes */
-    struct str url;     /**< of the last request */
-    struct str remote;  /**< "address:port"; data NULL = there was no connection */
-    unsigned redirects; /**< followed */
-    unsigned tries;     /**< of the step before this one */
+    struct str body;   /**< as received, or decoded when `compressed` was set; raw bytes */
+    struct str url;    /**< of the last request */
+    struct str remote; /**< "address:port"; data NULL = there was no connection */
+    /* TLS of the last connection; also of one that failed, as far as it came */
+    const struct http_certificate *certificate; /**< NULL = none was seen */
+    struct str tls_version;                     /**< "TLSv1.3"; data NULL = not agreed */
+    struct str tls_cipher;                      /**< OpenSSL's name; data NULL = not agreed */
+    struct str tls_alpn;                        /**< data NULL = none agreed */
+    unsigned redirects;                         /**< followed */
+    unsigned tries;                             /**< of the step before this one */
     int64_t duration_ns;
     int64_t connect_ns;    /**< -1 = no connection stood */
+    int64_t tls_ns;        /**< -1 = no TLS stood */
     int64_t first_byte_ns; /**< -1 = nothing came */
     int64_t start_ns;      /**< monotonic */
     int64_t end_ns;

@@ -5,6 +5,7 @@
  * http.c          the verb: start, end, cancel, judge, capture
  * http_prepare.c  the request's fields as options of libcurl
  * http_replay.c   the request as a command line of curl
+ * http_try_tls.c  the version of HTTP, and TLS of the connections
  * http_client.c   what a scenario keeps: handles, sessions
  *
  * A try by h2c is http_h2c.h's affair between its start and http_try_conclude().
@@ -18,6 +19,7 @@
 #include "runner/client/http_head.h"
 #include "runner/client/http_multi.h"
 #include "runner/client/http_request.h"
+#include "runner/client/http_tls.h"
 
 /** Lives in the arena of the attempt; what it holds outside is freed by http_try_detach(). */
 struct http_try {
@@ -29,6 +31,9 @@ struct http_try {
     bool own_pool;          /**< not a session's */
     struct http_h2c *h2c;   /**< it goes by h2c, not by libcurl; NULL once it has ended */
     CURL *easy;             /**< NULL once it has ended */
+    int version;            /**< enum http_request_version that it goes by */
+    struct http_tls *tls;   /**< held: of the present connection; NULL = it is in clear */
+    bool goaway;            /**< the peer said GOAWAY on the present connection */
     struct curl_slist *headers;
     struct curl_slist
         *headers_of_get; /**< without those of the body: after a redirect changed the method */
@@ -57,6 +62,21 @@ void http_prepare_undo(struct http_try *try);
 /** A redirect turned the method into GET: the next request has no body and no headers about one. */
 void http_prepare_get(struct http_try *try);
 
+/**
+ * Sets try->version: as written, else by the scheme and what the port of the run speaks at this
+ * moment. HTTP_REQUEST_BY_PORT is left where the two sides choose by ALPN.
+ *
+ * @return 0, or -1 with *why when the URL and what is written do not go together
+ */
+GOTO_MUST_USE int http_try_version(struct http_try *try, struct str *why);
+/** Sets the options of libcurl about TLS and the version. */
+void http_try_prepare_tls(struct http_try *try);
+/** Another connection is made: what is known of the TLS of the one before does not hold for it. */
+void http_try_forget_tls(struct http_try *try);
+/** A request goes onto a connection: try->tls becomes that of it. False, with try->stop set, when
+ * it does not speak the version that is demanded. */
+bool http_try_sending_tls(struct http_try *try);
+
 /** The URL that the request goes to: with a scheme and the query, in the attempt's arena. */
 struct str http_request_url(const struct http_request *request, struct scenario *scenario,
                             struct arena *arena);
@@ -72,12 +92,17 @@ struct str http_form_text(const struct list *form, struct arena *arena);
 /** Percent-encodes all but unreserved characters (RFC 3986); a blank is %20, or '+' with `plus`. */
 void http_percent_encode(struct str text, bool plus, struct buf *into);
 
-/** The command line of curl that sends the same, by HTTP/2 with prior knowledge if `h2c`. */
-struct str http_replay(const struct http_request *request, struct str url, bool h2c,
+/**
+ * The command line of curl that sends the same.
+ *
+ * @param version enum http_request_version: try->version
+ * @param own     the URL leads to a port of the run, which the run's authority vouches for
+ */
+struct str http_replay(const struct http_request *request, struct str url, int version, bool own,
                        struct arena *arena);
 
-/** An easy handle with no options, for http_client_give(). */
-CURL *http_client_take(struct http_client *client);
+/** An easy handle with no options, for http_client_give(); `session`: for a pool of a session. */
+CURL *http_client_take(struct http_client *client, bool session);
 /** Takes it back; one that has failed is not used again. */
 void http_client_give(struct http_client *client, CURL *easy, bool reuse);
 struct http_pool *http_client_take_pool(struct http_client *client);

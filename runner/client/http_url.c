@@ -15,6 +15,37 @@ bool http_is_token(struct str text)
     return text.size > 0;
 }
 
+bool http_url_has_scheme(struct str url, const char *scheme)
+{
+    ptrdiff_t end = str_find(url, STR("://"));
+    return end > 0 && str_equal_nocase(str_slice(url, 0, (size_t)end), str_of(scheme));
+}
+
+/** A part of a URL, empty if it has none, in the arena. */
+static struct str url_part(struct str url, CURLUPart part, struct arena *arena)
+{
+    char *found = NULL;
+    CURLU *parsed = curl_url();
+    curl_url_set(parsed, CURLUPART_URL, arena_copy(arena, url).data, CURLU_PATH_AS_IS);
+    curl_url_get(parsed, part, &found, CURLU_DEFAULT_PORT);
+    struct str text = arena_copy(arena, found ? str_of(found) : STR(""));
+    curl_free(found);
+    curl_url_cleanup(parsed);
+    return text;
+}
+
+struct str http_url_host(struct str url, struct arena *arena)
+{
+    struct str host = url_part(url, CURLUPART_HOST, arena);
+    bool bracketed = str_starts(host, STR("[")) && str_ends(host, STR("]"));
+    return bracketed ? arena_copy(arena, str_slice(host, 1, host.size - 2)) : host;
+}
+
+struct str http_url_port(struct str url, struct arena *arena)
+{
+    return url_part(url, CURLUPART_PORT, arena);
+}
+
 /** What libcurl finds wrong with a URL; NULL if nothing. */
 static const char *url_syntax(struct arena *arena, struct str url)
 {
@@ -27,7 +58,7 @@ static const char *url_syntax(struct arena *arena, struct str url)
     return code == CURLUE_OK ? NULL : curl_url_strerror(code);
 }
 
-/** Why this version does not take the scheme of a URL; NULL if it does. */
+/** Why the scheme of a URL is not taken; NULL if it is. */
 static const char *url_scheme(struct str url, bool proxy)
 {
     static const char *const proxies[] = {"http", "socks4", "socks4a", "socks5", "socks5h"};
@@ -37,13 +68,13 @@ static const char *url_scheme(struct str url, bool proxy)
         return "a Unix socket stands in 'unix-socket', beside a URL such as http://localhost/path";
     if (end < 0 || str_equal_nocase(scheme, STR("http")))
         return NULL;
-    if (str_equal_nocase(scheme, STR("https")))
-        return "https is part of the language but not of this version";
+    if (!proxy && str_equal_nocase(scheme, STR("https")))
+        return NULL;
     for (size_t i = 0; proxy && i < COUNT_OF(proxies); i++)
         if (str_equal_nocase(scheme, str_of(proxies[i])))
             return NULL;
     return proxy ? "a proxy's URL begins with http:// or socks5://"
-                 : "the URL of a request begins with http://";
+                 : "the URL of a request begins with http:// or https://";
 }
 
 const char *http_url_wrong(struct arena *arena, struct str url, bool proxy)

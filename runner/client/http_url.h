@@ -10,6 +10,13 @@
 /** Whether the text is a token (RFC 9110, section 5.6.2): methods, names of headers and cookies. */
 bool http_is_token(struct str text);
 
+/** Whether a URL has that scheme; capitals do not count. */
+bool http_url_has_scheme(struct str url, const char *scheme);
+/** The host of a URL, without brackets, in the arena; empty if there is none. */
+struct str http_url_host(struct str url, struct arena *arena);
+/** The number of its port, as digits, in the arena: that of the scheme if none is written. */
+struct str http_url_port(struct str url, struct arena *arena);
+
 /**
  * What is wrong with a URL that a request (or, with `proxy`, a connection to a proxy) is to go to,
  * in words; NULL if nothing. It may lack a scheme: "api/x", "127.0.0.1:80".

@@ -143,8 +143,9 @@ static const struct protocol *upstream_agreed(struct port *port, struct stream *
     const struct protocol *agreed = manner->protocol;
     if (str_is(alpn, "h2"))
         agreed = &h2_protocol;
-    else if (str_starts(alpn, STR("http/1.")))
-        agreed = &h1_protocol;
+    else if (str_starts(alpn, STR("http/1.")) ||
+             (!alpn.data && upstream_tls_speech(upstream->now.tls) & SPEECH_HTTP1))
+        agreed = &h1_protocol; /* who speaks no ALPN speaks HTTP/1.1, where that is spoken, too */
     if (!setup || !tls_setup_lies(setup))
         return agreed;
     return agreed == &h2_protocol ? &h1_protocol : &h2_protocol;

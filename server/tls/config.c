@@ -227,7 +227,7 @@ static const struct type type_key = TYPE_CHOICE(key_choices);
 static const struct type type_digest = TYPE_CHOICE(digest_choices);
 static const struct type type_chain = TYPE_CHOICE(chain_choices);
 static const struct type type_ocsp = TYPE_CHOICE(ocsp_choices);
-static const struct type type_version = TYPE_CHOICE(version_choices);
+const struct type type_tls_version = TYPE_CHOICE(version_choices);
 static const struct type type_client_auth = TYPE_CHOICE(client_auth_choices);
 static const struct type type_alert = TYPE_CHOICE(tls_alerts);
 
@@ -256,8 +256,8 @@ static const struct row tls_rows[] = {
      "A PEM file with its private key, if `cert` does not hold it."},
     {"chain", &type_certificate_file, PLAN(chain), 0, NULL,
      "A PEM file with what is sent after it."},
-    {"min", &type_version, PLAN(min), 0, "1.2", "The lowest version of TLS."},
-    {"max", &type_version, PLAN(max), 0, "1.3", "The highest version of TLS."},
+    {"min", &type_tls_version, PLAN(min), 0, "1.2", "The lowest version of TLS."},
+    {"max", &type_tls_version, PLAN(max), 0, "1.3", "The highest version of TLS."},
     {"ciphers", &type_strings, PLAN(ciphers), 0, NULL,
      "The ciphers, by OpenSSL's names and words; suites of TLS 1.3 (TLS_…) are told from others."},
     {"groups", &type_strings, PLAN(groups), 0, NULL,

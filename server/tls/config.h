@@ -88,8 +88,8 @@ struct tls_plan {
 };
 
 struct tls_config {
-    const struct tls_fault *fault; /**< NULL = none */
-    struct tls_plan plan;          /**< of the keys */
+    const struct tls_fault *fault;       /**< NULL = none */
+    struct tls_plan plan;                /**< of the keys */
     const struct tls_fault *const *over; /**< put over both, in that order */
     size_t over_count;
 };
@@ -117,6 +117,8 @@ bool alert_is_sent_by_openssl(int alert);
  * there is none. */
 int alert_verify_error(int alert);
 
+/** [int] a version of TLS, as OpenSSL numbers it: TLS1_2_VERSION. */
+extern const struct type type_tls_version;
 /** [struct pem_file *] a path, relative to the spec's folder, of a file with certificates. */
 extern const struct type type_certificate_file;
 /** [struct pem_file *] the same with a private key. */
