@@ -149,7 +149,7 @@ START_TEST(test_wrong_requests_are_refused)
             "unknown name 'conection-refused'");
     refused("GET http://h/\nexpect: {statis: 200}", "unknown key 'statis'");
     refused("GET http://h/\nexpect: {certificate: {}}",
-            "'certificate' is part of the language but not of this version");
+            "an empty certificate says nothing; give at least one key");
     refused("GET http://h/\nexpect: {tls-time: {below: 1s}}", "not of this version");
 }
 END_TEST

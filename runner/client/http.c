@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "runner/client/http_decode.h"
 #include "runner/client/http_try.h"
+#include "runner/client/http_url.h"
 
 #include <string.h>
 
@@ -404,6 +405,8 @@ static void http_start(struct attempt *attempt)
     try->pool = try->own_pool ? http_client_take_pool(try->client)
                               : http_session_pool(client_http_sessions(attempt->client),
                                                   attempt->session, attempt->loop);
+    if (http_url_has_scheme(try->url, "https"))
+        http_pool_drop_ended(try->pool);
     http_pool_start(try->pool, try->easy, &pool_user, try);
     if (try->request->timeout_ns)
         timer_start(&try->timeout, try->request->timeout_ns);

@@ -253,6 +253,19 @@ bool http_pool_has_received(const struct http_pool *pool)
     return received;
 }
 
+/**
+ * libcurl 7.88 takes a connection of HTTP/2 for a living one when GOAWAY stands before its FIN. With
+ * nothing left to be read it sees the FIN alone.
+ */
+void http_pool_drop_ended(struct http_pool *pool)
+{
+    char room[4096];
+    for (size_t i = 0; i < pool->count; i++)
+        while (http_wire_is_ended(pool->links[i].fd) &&
+               recv(pool->links[i].fd, room, sizeof room, MSG_DONTWAIT) > 0)
+            ;
+}
+
 bool http_pool_is_clean(const struct http_pool *pool)
 {
     return pool->count == 0;

@@ -39,6 +39,8 @@ void http_pool_sending(struct http_pool *pool);
 bool http_pool_is_connected(const struct http_pool *pool);
 /** Whether a byte came from the peer since http_pool_sending(). */
 bool http_pool_has_received(const struct http_pool *pool);
+/** Before a request over TLS: connections that the peer has ended since are not used again. */
+void http_pool_drop_ended(struct http_pool *pool);
 /** Whether it holds no connection: it is as good as new. */
 bool http_pool_is_clean(const struct http_pool *pool);
 

@@ -26,3 +26,11 @@ bool http_wire_is_connected(int fd)
     socklen_t size = sizeof address;
     return getpeername(fd, (struct sockaddr *)&address, &size) == 0;
 }
+
+bool http_wire_is_ended(int fd)
+{
+    struct tcp_info info = {0};
+    socklen_t size = sizeof info;
+    return getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) == 0 &&
+           info.tcpi_state == STATE_CLOSE_WAIT;
+}

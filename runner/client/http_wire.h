@@ -12,4 +12,7 @@ uint64_t http_wire_received(int fd);
 /** Whether a TCP connection (not a pair of sockets within this process) stands on this socket. */
 bool http_wire_is_connected(int fd);
 
+/** Whether the peer has ended the TCP connection (FIN) and we did not. */
+bool http_wire_is_ended(int fd);
+
 #endif
