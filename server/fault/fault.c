@@ -335,9 +335,15 @@ static bool fault_act(struct fault *fault, const struct fault_http2 *http2,
     struct stream *stream = exchange->stream;
     if (http2->answer)
         return fault_meets(fault, exchange) && http2->answer(exchange, fault->config);
+    if (!h2_is(stream)) {
+        fault->skipped[SKIP_PROTOCOL]++;
+        return false;
+    }
+    if (fault_struck(fault, stream) || !fault_strikes_request(fault, exchange))
+        return false;
+    fault_strike(fault, stream, NULL);
     /* the entry's observers may have lifted it, or ended the connection */
-    if (!fault_struck(fault, stream) && fault_meets(fault, exchange) &&
-        fault_struck(fault, stream) && !stream->closing)
+    if (fault_struck(fault, stream) && !stream->closing)
         http2->live(stream, fault->config);
     return false;
 }
