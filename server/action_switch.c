@@ -261,65 +261,11 @@ struct goaway_action {
     struct str debug;
 };
 
-static enum read_result code_read(struct reader *reader, const struct type *type,
-                                  const struct node *node, void *into)
-{
-    enum { CODES = 14 };
-    struct nearest nearest = {.wanted = node_scalar_text(node)};
-    char name[24];
-    if (node_is_scalar(node) && h2_error_number(nearest.wanted, into))
-        return READ_OK;
-    reader_expected(reader, node, type->name);
-    for (uint32_t code = 0; code < CODES; code++)
-        str_nearest(&nearest, arena_copy(reader->arena, h2_error_name(code, name)));
-    diagnostics_did_you_mean(reader->diagnostics, &nearest);
-    return READ_FAILED;
-}
-
-static struct json *code_schema(struct schema_writer *writer, const struct type *type)
-{
-    (void)type;
-    return schema_text(writer, "{\"type\": [\"string\", \"integer\"]}");
-}
-
-static const struct type code_type = {
-    .name = "a code of HTTP/2 such as NO_ERROR, or its number",
-    .size = sizeof(uint32_t),
-    .read = code_read,
-    .schema = code_schema,
-};
-
-/** A stream id, read into an int64_t: what is not given is H2_LAST_SEEN. */
-static enum read_result last_read(struct reader *reader, const struct type *type,
-                                  const struct node *node, void *into)
-{
-    uint64_t id = 0;
-    if (!node_is_scalar(node) || !str_to_u64(node_scalar_text(node), INT32_MAX, &id))
-        return reader_expected(reader, node, type->name);
-    *(int64_t *)into = (int64_t)id;
-    return READ_OK;
-}
-
-static struct json *last_schema(struct schema_writer *writer, const struct type *type)
-{
-    (void)type;
-    return schema_or_variable(
-        writer,
-        schema_text(writer, "{\"type\": \"integer\", \"minimum\": 0, \"maximum\": 2147483647}"));
-}
-
-static const struct type last_type = {
-    .name = "the id of a stream, from 0 to 2147483647",
-    .size = sizeof(int64_t),
-    .read = last_read,
-    .schema = last_schema,
-};
-
 static const struct row goaway_rows[] = {
     PORT_ROW(struct goaway_action),
-    {"code", &code_type, offsetof(struct goaway_action, code), 0, "NO_ERROR",
+    {"code", &h2_code_type, offsetof(struct goaway_action, code), 0, "NO_ERROR",
      "A code of RFC 9113 by name, or any number."},
-    {"last-stream-id", &last_type, offsetof(struct goaway_action, last), 0,
+    {"last-stream-id", &h2_last_type, offsetof(struct goaway_action, last), 0,
      "the last one that came", "Requests on later streams are not answered."},
     {"debug", &type_text, offsetof(struct goaway_action, debug), 0, NULL,
      "The additional debug data."},

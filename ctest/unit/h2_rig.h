@@ -24,6 +24,7 @@ static size_t waiting_count;
 static unsigned gone_count; /**< responders that were told to stop */
 static uint64_t big_left;
 static size_t most_queued;
+static bool (*answers_first)(struct exchange *exchange); /**< a test's own; true: it took it over */
 
 static const struct limits usual = {.header_size = 4096,
                                     .body_size = 1 << 20,
@@ -196,6 +197,8 @@ void upstream_answer(struct upstream *upstream, struct exchange *exchange)
 {
     struct str path = exchange->request.path;
     (void)upstream;
+    if (answers_first && answers_first(exchange))
+        return;
     if (str_is(path, "/") || str_is(path, "/nothing") || str_is(path, "/static-close")) {
         answer_static(exchange, str_is(path, "/nothing") ? 204 : 200,
                       str_is(path, "/static-close"));
@@ -242,7 +245,9 @@ struct peer {
     size_t window_updates;
     size_t pings;
     bool fin;
-    bool gone; /**< RST */
+    bool gone;       /**< RST */
+    struct buf *raw; /**< all bytes that came, where a test wants them */
+    bool deaf;       /**< they are not given to nghttp2 */
 };
 
 static inline struct answer *peer_answer(struct peer *peer, int32_t id)
@@ -403,7 +408,9 @@ static inline void peer_turn(struct peer *peer)
             break;
         peer->fin = got == 0;
         peer->gone = got < 0;
-        if (got > 0)
+        if (got > 0 && peer->raw)
+            (void)buf_append(peer->raw, (struct str){(const char *)piece, (size_t)got});
+        if (got > 0 && !peer->deaf)
             (void)nghttp2_session_mem_recv(peer->session, piece, (size_t)got);
         peer_send(peer);
     }

@@ -322,6 +322,32 @@ static bool fault_meets(struct fault *fault, const struct exchange *exchange)
     return true;
 }
 
+/** Whether a fault of whole connections stands on a route: a request there has it begin. */
+static bool fault_waits_for_request(const struct fault *fault, const struct fault_http2 *http2)
+{
+    return !http2->answer && http2->live && (fault->bound || fault->route.data);
+}
+
+/** Lets one act on a request; whether that was taken over. */
+static bool fault_act(struct fault *fault, const struct fault_http2 *http2,
+                      struct exchange *exchange)
+{
+    struct stream *stream = exchange->stream;
+    if (http2->answer)
+        return fault_meets(fault, exchange) && http2->answer(exchange, fault->config);
+    if (!h2_is(stream)) {
+        fault->skipped[SKIP_PROTOCOL]++;
+        return false;
+    }
+    if (fault_struck(fault, stream) || !fault_strikes_request(fault, exchange))
+        return false;
+    fault_strike(fault, stream, NULL);
+    /* the entry's observers may have lifted it, or ended the connection */
+    if (fault_struck(fault, stream) && !stream->closing)
+        http2->live(stream, fault->config);
+    return false;
+}
+
 bool faults_answer(struct faults *faults, struct str route, const struct list *of_route,
                    const struct list *of_answer, struct exchange *exchange)
 {
@@ -340,12 +366,13 @@ bool faults_answer(struct faults *faults, struct str route, const struct list *o
     for (struct fault *fault = faults->first; fault; fault = fault->next) {
         const struct fault_http2 *http2 =
             fault->kind->layer == FAULT_HTTP2 ? fault->kind->how : NULL;
-        if (!http2 || !http2->answer || !fault->stands || !meeting_has(&meeting, fault))
+        if (!http2 || !(http2->answer || fault_waits_for_request(fault, http2)) || !fault->stands ||
+            !meeting_has(&meeting, fault))
             continue;
         if (taken)
             fault->skipped[SKIP_TAKEN]++;
-        else if (fault_meets(fault, exchange))
-            taken = http2->answer(exchange, fault->config);
+        else
+            taken = fault_act(fault, http2, exchange);
     }
     faults->busy--;
     return taken;

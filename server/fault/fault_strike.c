@@ -219,7 +219,8 @@ void fault_begin_live(struct fault *fault)
     struct faults *faults = fault->faults;
     const struct fault_http2 *http2 = http2_of(fault);
     const struct fault_after *after = &fault->config->after;
-    if (!http2 || !http2->live || fault->kind->each_request || fault->begun || !fault->stands)
+    if (!http2 || !http2->live || fault->kind->each_request || fault->begun || !fault->stands ||
+        fault->bound || fault->route.data)
         return;
     if (!time_has_come(fault)) {
         timer_start_at(&fault->begin, fault->set_ns + after->time_ns);
@@ -242,7 +243,7 @@ void faults_h2_begin(struct stream *stream, struct h2_begin *begin)
     for (struct fault *fault = faults->first; fault; fault = fault->next) {
         const struct fault_http2 *http2 = http2_of(fault);
         if (!http2 || !http2->begin || fault->kind->each_request || fault->bound ||
-            !fault_strikes_connection(fault, stream))
+            fault->route.data || !fault_strikes_connection(fault, stream))
             continue;
         fault_strike(fault, stream, NULL);
         http2->begin(stream, fault->config, begin);

@@ -281,6 +281,9 @@ static void h2_look(struct h2_exchange *x)
         look_closed(x);
     } else if (x->ended) {
         look_ended(x);
+    } else if (x->reset_due) {
+        x->reset_due = false;
+        h2_reset(&x->exchange, x->reset_code);
     } else if (x->low) {
         x->low = false;
         if (x->exchange.responder_writable)
@@ -304,7 +307,7 @@ static bool has_no_more(const struct h2 *h2)
 static void h2_settle(struct h2 *h2)
 {
     struct stream *stream = h2->stream;
-    bool writes = nghttp2_session_want_write(h2->session) || h2->raw.size;
+    bool writes = nghttp2_session_want_write(h2->session) || h2->raw.size || h2_floods_hold(h2);
     bool over = !writes && !nghttp2_session_want_read(h2->session) && !h2->keep;
     bool done = (stream->peer_ended || (h2->final && !h2->keep)) && !writes && has_no_more(h2);
     if (over || done || (h2->ending && (h2->told || !writes)))
@@ -349,18 +352,25 @@ static void h2_soon(struct timer *timer)
     h2_leave(h2);
 }
 
-/** Takes all frames that may leave now; the bytes that wait behind them. False when the stream
- * takes no more. */
+/** Takes all frames that may leave now; the bytes that wait behind them; some of floods. False when
+ * the stream takes no more, or nothing is left for this turn. */
 static bool flush_into(struct h2 *h2, struct buf *out)
 {
     while (out->size < H2_WRITE) {
         if (stream_queued(h2->stream) + out->size > STREAM_HIGH_MARK)
             return false;
-        if (h2_take_frame(h2, out))
+        bool held = h2_floods_hold(h2);
+        if (!held && h2_take_frame(h2, out))
             continue;
-        buf_append(out, buf_str(&h2->raw));
-        buf_clear(&h2->raw);
-        return false;
+        if (!held) {
+            buf_append(out, buf_str(&h2->raw));
+            buf_clear(&h2->raw);
+        }
+        /* one piece of a flood each turn of the loop: others want to be heard, too */
+        if (h2->floods && h2_floods_take(h2, out))
+            timer_start(&h2->soon, 0);
+        /* what waited for it */
+        return held && !h2_floods_hold(h2);
     }
     return true;
 }
@@ -445,6 +455,24 @@ void h2_goaway(struct stream *stream, uint32_t code, int64_t last, struct str de
     h2->keep = h2->keep || keep;
     h2->ending = h2->ending || (code != NGHTTP2_NO_ERROR && !keep);
     h2_leave(h2);
+}
+
+void h2_goaway_finish(struct stream *stream, uint32_t code, int64_t last, struct str debug)
+{
+    struct h2 *h2 = stream->state;
+    if (!h2_is(stream) || stream->closing)
+        return;
+    h2_enter(h2);
+    h2_submit_goaway(h2, code, last, debug);
+    h2_leave(h2);
+}
+
+void h2_reset_within(struct exchange *exchange, uint32_t code, uint64_t size)
+{
+    struct h2_exchange *x = h2_exchange_of(exchange);
+    x->resets = true;
+    x->reset_code = code;
+    x->reset_at = size;
 }
 
 void h2_raw(struct stream *stream, struct str bytes)
@@ -544,6 +572,7 @@ static void h2_ended(struct stream *stream, bool reset)
 static void h2_closing(struct stream *stream)
 {
     struct h2 *h2 = stream->state;
+    h2_floods_stop(h2);
     timer_stop(&h2->timer);
     timer_stop(&h2->soon);
     /* from here on no exchange is freed before gone() */
@@ -585,6 +614,7 @@ static void h2_gone(struct stream *stream)
         exchange_gone(&x->exchange, true);
     while (h2->oldest)
         h2_exchange_free(h2->oldest);
+    h2_floods_stop(h2);
     nghttp2_session_del(h2->session);
     buf_clear(&h2->raw);
     buf_clear(&h2->settings);
@@ -625,7 +655,7 @@ static nghttp2_mem h2_heap = {
     .realloc = mem_resize,
 };
 
-static void h2_open(struct h2 *h2, const struct h2_begin *begin)
+static void h2_open(struct h2 *h2)
 {
     nghttp2_session_callbacks *callbacks;
     nghttp2_option *option;
@@ -635,7 +665,6 @@ static void h2_open(struct h2 *h2, const struct h2_begin *begin)
     h2_set_write_callbacks(callbacks);
     nghttp2_option_set_no_closed_streams(option, 1);
     nghttp2_option_set_max_send_header_block_length(option, H2_MOST_ANSWER_HEAD);
-    nghttp2_option_set_no_auto_window_update(option, begin->no_window);
     GOTO_ASSERT(nghttp2_session_server_new3(&h2->session, callbacks, h2, option, &h2_heap) == 0);
     nghttp2_session_callbacks_del(callbacks);
     nghttp2_option_del(option);
@@ -658,22 +687,12 @@ static bool setting_is_legal(const struct h2_setting *setting)
     }
 }
 
-/** Submits the settings. If some are illegal, the frame with all of them is made here, to be sent
- * in the place of nghttp2's. */
-static void h2_submit_settings(struct h2 *h2, const struct h2_begin *begin)
+/** Submits settings. If some are illegal, the frame with all of them is made here, to be sent in
+ * the place of nghttp2's. */
+static void h2_submit_settings(struct h2 *h2, const struct h2_setting *all, size_t count)
 {
     nghttp2_settings_entry legal[H2_MOST_SETTINGS + 1];
-    struct h2_setting all[H2_MOST_SETTINGS + 1];
-    size_t count = 0;
     size_t legal_count = 0;
-    bool counted = false;
-    for (size_t i = 0; i < begin->setting_count && i < H2_MOST_SETTINGS; i++)
-        counted |= begin->settings[i].id == NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS;
-    if (!counted)
-        all[count++] = (struct h2_setting){NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS,
-                                           begin->max_streams ? begin->max_streams : H2_STREAMS};
-    for (size_t i = 0; i < begin->setting_count && i < H2_MOST_SETTINGS; i++)
-        all[count++] = begin->settings[i];
     for (size_t i = 0; i < count; i++) {
         if (all[i].id == NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS && all[i].value > h2->most)
             h2->most = all[i].value < H2_MOST_STREAMS ? all[i].value : H2_MOST_STREAMS;
@@ -683,8 +702,10 @@ static void h2_submit_settings(struct h2 *h2, const struct h2_begin *begin)
     bool refused = nghttp2_submit_settings(h2->session, NGHTTP2_FLAG_NONE, legal, legal_count) < 0;
     if (refused)
         (void)nghttp2_submit_settings(h2->session, NGHTTP2_FLAG_NONE, NULL, 0);
+    h2->unacknowledged++;
     if (!refused && legal_count == count)
         return;
+    buf_reset(&h2->settings);
     append_frame_head(&h2->settings, 6 * count, NGHTTP2_SETTINGS);
     for (size_t i = 0; i < count; i++) {
         append_number(&h2->settings, all[i].id, 2);
@@ -692,11 +713,68 @@ static void h2_submit_settings(struct h2 *h2, const struct h2_begin *begin)
     }
 }
 
+/** The settings that a connection begins with. */
+static void h2_begin_settings(struct h2 *h2, const struct h2_begin *begin)
+{
+    struct h2_setting all[H2_MOST_SETTINGS + 1];
+    size_t count = 0;
+    bool counted = false;
+    for (size_t i = 0; i < begin->setting_count && i < H2_MOST_SETTINGS; i++)
+        counted |= begin->settings[i].id == NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS;
+    if (!counted)
+        all[count++] = (struct h2_setting){NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS,
+                                           begin->max_streams ? begin->max_streams : H2_STREAMS};
+    for (size_t i = 0; i < begin->setting_count && i < H2_MOST_SETTINGS; i++)
+        all[count++] = begin->settings[i];
+    h2_submit_settings(h2, all, count);
+}
+
+void h2_settings(struct stream *stream, const struct h2_setting *settings, size_t count)
+{
+    struct h2 *h2 = stream->state;
+    if (!h2_is(stream) || stream->closing)
+        return;
+    h2_enter(h2);
+    /* an illegal frame takes the place of the next one: those before it have to be out */
+    h2_flush(h2);
+    h2_submit_settings(h2, settings, count < H2_MOST_SETTINGS ? count : H2_MOST_SETTINGS);
+    h2_leave(h2);
+}
+
+static void append_window_update(struct buf *into, uint32_t stream_id, uint64_t *held)
+{
+    if (!*held)
+        return;
+    append_number(into, 4, 3);
+    append_number(into, NGHTTP2_WINDOW_UPDATE << 8, 2);
+    append_number(into, stream_id, 4);
+    append_number(into, *held < INT32_MAX ? (uint32_t)*held : INT32_MAX, 4);
+    *held = 0;
+}
+
+void h2_hold_window(struct stream *stream, bool hold)
+{
+    struct h2 *h2 = stream->state;
+    struct buf frames;
+    if (!h2_is(stream) || stream->closing || h2->holds_window == hold)
+        return;
+    h2_enter(h2);
+    h2_flush(h2);
+    h2->holds_window = hold;
+    buf_init(&frames, BUF_OWN);
+    append_window_update(&frames, 0, &h2->held);
+    for (struct h2_exchange *x = h2->oldest; x; x = x->next)
+        append_window_update(&frames, x->exchange.stream_id, &x->held);
+    (void)buf_append(&h2->raw, buf_str(&frames));
+    buf_clear(&frames);
+    h2_leave(h2);
+}
+
 static void *h2_start(struct stream *stream)
 {
     struct h2 *h2 = memory_alloc(sizeof *h2);
     struct loop *loop = stream->port->server->loop;
-    struct h2_begin begin = {0};
+    struct h2_begin begin = {.h2 = h2};
     h2->stream = stream;
     h2->most = H2_STREAMS;
     h2->framing.skip = NGHTTP2_CLIENT_MAGIC_LEN;
@@ -706,9 +784,10 @@ static void *h2_start(struct stream *stream)
     timer_init(&h2->soon, loop, h2_soon);
     if (stream->port->h2_begin)
         stream->port->h2_begin(stream, &begin);
-    h2_open(h2, &begin);
+    h2_open(h2);
+    h2->holds_window = begin.no_window;
     if (!begin.no_settings)
-        h2_submit_settings(h2, &begin);
+        h2_begin_settings(h2, &begin);
     buf_append(&h2->raw, begin.raw);
     h2_flush(h2);
     h2_arm(h2);

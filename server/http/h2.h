@@ -9,6 +9,7 @@
 #ifndef GOTO_SERVER_HTTP_H2_H
 #define GOTO_SERVER_HTTP_H2_H
 
+#include "schema/table.h"
 #include "server/http/exchange.h"
 
 /** HTTP/2 from the first byte: by ALPN, or by prior knowledge. */
@@ -19,12 +20,17 @@ extern const struct protocol h2_protocol;
  */
 extern const struct protocol h2c_protocol;
 
+struct h2;
 struct port;
 
 /** "PROTOCOL_ERROR" of 1, "code 57005" of an unknown one (RFC 9113 section 7); and back: a name, or
  * a number, decimal or 0x…. */
 struct str h2_error_name(uint32_t code, char out[24]);
 bool h2_error_number(struct str name, uint32_t *code);
+/** [uint32_t] such a name or number in a spec. */
+extern const struct type h2_code_type;
+/** [int64_t] the last stream of a GOAWAY in a spec; the default is H2_LAST_SEEN. */
+extern const struct type h2_last_type;
 
 /** Whether a stream speaks HTTP/2 now. */
 bool h2_is(const struct stream *stream);
@@ -36,8 +42,13 @@ enum { H2_LAST_SEEN = -1 };
  * code it ends by FIN after what is queued, unless `keep`.
  */
 void h2_goaway(struct stream *stream, uint32_t code, int64_t last, struct str debug, bool keep);
+/** The same, but with any code the requests up to `last` are answered first, then comes FIN. */
+void h2_goaway_finish(struct stream *stream, uint32_t code, int64_t last, struct str debug);
 /** Resets the stream of an exchange; journals it. The exchange ends, and may be freed. */
 void h2_reset(struct exchange *exchange, uint32_t code);
+/** Has the stream reset within the answer that is still to come: behind `size` bytes of its body
+ * (0: behind its HEADERS), or where its end would be if it is shorter. */
+void h2_reset_within(struct exchange *exchange, uint32_t code, uint64_t size);
 /** Puts bytes between two frames, as they are; in order with what was submitted before. */
 void h2_raw(struct stream *stream, struct str bytes);
 /** The stream id of an exchange of HTTP/2, 0 for others. */
@@ -48,6 +59,26 @@ struct h2_setting {
     uint16_t id;
     uint32_t value;
 };
+/** Announces settings on a connection that lives, as h2_begin does for one that begins. */
+void h2_settings(struct stream *stream, const struct h2_setting *settings, size_t count);
+/** From now on no WINDOW_UPDATE leaves; or again: then what was held back leaves at once. */
+void h2_hold_window(struct stream *stream, bool hold);
+
+/** Frames that are sent again and again, as fast as the client takes them. */
+struct h2_flood {
+    struct str first; /**< bytes before all of them */
+    struct str frame;
+    struct str last;  /**< bytes behind all of them */
+    uint64_t count;   /**< of `frame` */
+    int64_t every_ns; /**< one frame each time, the first one at once; 0 = no pause */
+    bool whole;       /**< no other frame comes between them */
+    bool settings;    /**< they are SETTINGS, which the client acknowledges */
+};
+/** Begins one; bytes are copied. It ends when all is sent, or with the connection. */
+void h2_flood(struct stream *stream, const struct h2_flood *flood, const void *owner);
+/** Ends those of an owner: no further frame of them leaves. */
+void h2_flood_end(struct stream *stream, const void *owner);
+
 /** What a connection begins with; changed by port->h2_begin before the
  * first frame is sent. */
 struct h2_begin {
@@ -58,5 +89,8 @@ struct h2_begin {
     bool no_window;       /**< never send WINDOW_UPDATE: clients starve */
     struct str raw;       /**< bytes behind our SETTINGS */
     uint32_t max_streams; /**< 0 = 100 */
+    struct h2 *h2;        /**< for h2_begin_flood() */
 };
+/** A flood from the start: behind SETTINGS. */
+void h2_begin_flood(struct h2_begin *begin, const struct h2_flood *flood, const void *owner);
 #endif

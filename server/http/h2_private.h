@@ -1,6 +1,7 @@
 /**
  * What the files of HTTP/2 share: h2.c (connections and their end), h2_read.c (requests),
- * h2_write.c (answers), h2_exchange.c (their memory), h2_upgrade.c (h2c), h2_error.c (names).
+ * h2_write.c (answers), h2_exchange.c (their memory), h2_upgrade.c (h2c), h2_flood.c (frames again
+ * and again), h2_error.c (names).
  *
  * Work is done in turns: h2_enter() … h2_leave(). Callbacks of nghttp2 only take notes: an exchange
  * to which something happened is put into the queue `due`, and looked at behind them, where
@@ -76,12 +77,18 @@ struct h2 {
     bool receiving;    /**< nghttp2_session_mem_recv() is running */
     bool flushing;     /**< nghttp2_session_mem_send() is running */
     bool draining;     /**< a graceful end was asked for */
-    bool final;       /**< no new request is taken any more: GOAWAY with a last stream was queued */
-    bool told;        /**< a GOAWAY of ours was sent */
-    bool ending;      /**< the connection ends once that is sent, whatever is under way */
-    bool keep;        /**< the connection stays behind a GOAWAY */
-    unsigned ours;    /**< GOAWAY frames queued that we asked for, not nghttp2 */
-    char why[H2_WHY]; /**< what nghttp2 said last of what it refuses */
+    bool final;  /**< no new request is taken any more: GOAWAY with a last stream was queued */
+    bool told;   /**< a GOAWAY of ours was sent */
+    bool ending; /**< the connection ends once that is sent, whatever is under way */
+    bool keep;   /**< the connection stays behind a GOAWAY */
+    bool holds_window;     /**< no WINDOW_UPDATE leaves */
+    uint64_t held;         /**< of the connection's window: what would have been given since */
+    size_t unacknowledged; /**< SETTINGS whose acknowledgement nghttp2 expects */
+    size_t owed;           /**< SETTINGS of floods that it does not know of; not acknowledged */
+    size_t ghosts;         /**< SETTINGS of it that are not to leave */
+    struct h2_flooding *floods; /**< oldest first */
+    unsigned ours;              /**< GOAWAY frames queued that we asked for, not nghttp2 */
+    char why[H2_WHY];           /**< what nghttp2 said last of what it refuses */
 };
 
 /** An exchange with what reading and answering it takes. */
@@ -120,9 +127,15 @@ struct h2_exchange {
     bool deferred;   /**< nghttp2 waits for more of the body */
     bool finished;   /**< no more of the answer comes */
     bool was_high;
-    bool bodiless; /**< the answer has no body on the wire */
-    bool is_head;  /**< a HEAD request */
-    bool close;    /**< GOAWAY behind the answer */
+    uint64_t held;       /**< of its stream's window: what was not given */
+    bool resets;         /**< it is to be reset within its answer: */
+    bool reset_due;      /**< now */
+    uint32_t reset_code; /**< with this code, */
+    uint64_t reset_at;   /**< behind so many bytes of the body … */
+    uint64_t framed;     /**< … of which so many are in frames */
+    bool bodiless;       /**< the answer has no body on the wire */
+    bool is_head;        /**< a HEAD request */
+    bool close;          /**< GOAWAY behind the answer */
     nghttp2_rcbuf *inline_kept[2 * H2_INLINE_HEADERS];
     struct header inline_headers[H2_INLINE_HEADERS];
 };
@@ -176,6 +189,17 @@ void h2_set_write_callbacks(nghttp2_session_callbacks *callbacks);
 bool h2_take_frame(struct h2 *h2, struct buf *out);
 /** Answers a refused request. */
 void h2_write_refusal(struct h2_exchange *x);
+
+/* h2_flood.c */
+
+/** Appends frames of floods that may leave; true when more are ready. */
+bool h2_floods_take(struct h2 *h2, struct buf *out);
+/** Whether all other frames have to wait for a flood to end. */
+bool h2_floods_hold(const struct h2 *h2);
+/** Ends all. */
+void h2_floods_stop(struct h2 *h2);
+/** Has nghttp2 expect the next acknowledgement of SETTINGS that are not its own. */
+void h2_cover_settings(struct h2 *h2);
 
 /* h2_exchange.c */
 

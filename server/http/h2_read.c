@@ -336,9 +336,17 @@ static int read_frame(nghttp2_session *session, const nghttp2_frame *frame, void
     case NGHTTP2_GOAWAY:
         journal_goaway(h2, &frame->goaway);
         break;
+    case NGHTTP2_SETTINGS:
+        if (frame->hd.flags & NGHTTP2_FLAG_ACK) {
+            h2->unacknowledged -= h2->unacknowledged > 0;
+            h2_cover_settings(h2);
+        }
+        break;
     case NGHTTP2_PING:
-        /* our PING is back: what came later than the first GOAWAY of the drain is here */
-        if ((frame->hd.flags & NGHTTP2_FLAG_ACK) && h2->final_ns)
+        /* our PING is back (not one of a flood): what came later than the first GOAWAY of the drain
+         * is here */
+        if ((frame->hd.flags & NGHTTP2_FLAG_ACK) && h2->final_ns &&
+            !memcmp(frame->ping.opaque_data, (uint8_t[8]){0}, 8))
             h2_submit_goaway(h2, NGHTTP2_NO_ERROR, H2_LAST_SEEN, (struct str){NULL, 0});
         break;
     default:

@@ -119,15 +119,23 @@ static ssize_t read_body(nghttp2_session *session, int32_t stream_id, uint8_t *i
     if (!x || h2_reset_is_ours(x))
         return NGHTTP2_ERR_DEFERRED;
     size_t size = waiting(x) < most ? waiting(x) : most;
+    if (x->resets && size > x->reset_at - x->framed)
+        size = (size_t)(x->reset_at - x->framed);
     if (size)
         memcpy(into, x->out.data + x->out_at, size);
     x->out_at += size;
+    x->framed += size;
     if (x->was_high && waiting(x) <= STREAM_LOW_MARK) {
         x->was_high = false;
         x->low = true;
         h2_notice(x);
     }
-    if (waiting(x) == 0 && x->finished) {
+    if (x->resets && size == 0 && (x->framed == x->reset_at || x->finished)) {
+        x->reset_due = true;
+        h2_notice(x);
+        return NGHTTP2_ERR_DEFERRED;
+    }
+    if (waiting(x) == 0 && x->finished && !x->resets) {
         *flags |= NGHTTP2_DATA_FLAG_EOF;
         if (x->trailers.count) {
             *flags |= NGHTTP2_DATA_FLAG_NO_END_STREAM;
@@ -169,7 +177,7 @@ static void submit_head(struct h2_exchange *x, const struct block *block)
     x->head_done = true;
     if (!x->closed)
         (void)nghttp2_submit_response(x->h2->session, (int32_t)x->exchange.stream_id, block->items,
-                                      block->count, x->bodiless ? NULL : &body);
+                                      block->count, x->bodiless && !x->resets ? NULL : &body);
 }
 
 /** Has the frames leave: in this turn, or with what else comes before the loop waits again. */
@@ -432,12 +440,38 @@ static bool is_settings(const uint8_t *frame, size_t size)
     return size >= 9 && frame[3] == NGHTTP2_SETTINGS && !(frame[4] & NGHTTP2_FLAG_ACK);
 }
 
+static uint32_t number_at(const uint8_t *bytes)
+{
+    return ((uint32_t)bytes[0] & 0x7f) << 24 | (uint32_t)bytes[1] << 16 | (uint32_t)bytes[2] << 8 |
+           bytes[3];
+}
+
+/** A WINDOW_UPDATE that does not leave: what it would have given is remembered. */
+static void hold_window_update(struct h2 *h2, const uint8_t *frame)
+{
+    uint32_t id = number_at(frame + 5);
+    struct h2_exchange *x =
+        id ? nghttp2_session_get_stream_user_data(h2->session, (int32_t)id) : NULL;
+    if (!id)
+        h2->held += number_at(frame + 9);
+    else if (x && !h2_reset_is_ours(x))
+        x->held += number_at(frame + 9);
+}
+
 bool h2_take_frame(struct h2 *h2, struct buf *out)
 {
     const uint8_t *frame;
     ssize_t size = nghttp2_session_mem_send(h2->session, &frame);
     if (size <= 0)
         return false;
+    if (is_settings(frame, (size_t)size) && size == 9 && h2->ghosts) {
+        h2->ghosts--;
+        return true;
+    }
+    if (h2->holds_window && frame[3] == NGHTTP2_WINDOW_UPDATE && size == 13) {
+        hold_window_update(h2, frame);
+        return true;
+    }
     if (h2->settings.size && is_settings(frame, (size_t)size)) {
         buf_append(out, buf_str(&h2->settings));
         buf_clear(&h2->settings);

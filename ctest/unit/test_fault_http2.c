@@ -1,0 +1,753 @@
+/* Each fault of HTTP/2 as a raw peer sees it: the bytes on the wire, and the journal. */
+#include "ctest/unit/h2_rig.h"
+
+#include "schema/tree.h"
+#include "server/fault/fault.h"
+#include "server/fault/fault_frames.h"
+
+/* The world: an upstream with faults, and a client that keeps all bytes. */
+
+static struct world w;
+static struct arena *arena;
+static struct faults *faults;
+static struct buf raw;
+static struct source source = {STR_INIT("t"), STR_INIT("")};
+
+static bool faults_first(struct exchange *exchange)
+{
+    struct str path = exchange->request.path;
+    struct str route = str_starts(path, STR("/r")) ? STR("api.r") : STR("api.other");
+    return faults_answer(faults, route, NULL, NULL, exchange);
+}
+
+static void begin_world(void)
+{
+    arena = arena_new();
+    buf_init(&raw, BUF_OWN);
+    world_init(&w);
+    faults = faults_new(w.port);
+    answers_first = faults_first;
+    w.peer.raw = &raw;
+}
+
+static void end_world(void)
+{
+    world_clear(&w);
+    faults_free(faults);
+    buf_clear(&raw);
+    arena_free(arena);
+}
+
+/** Reads a fault; what is wrong with it, "" = nothing. */
+static struct str read_fault(const char *yaml, struct fault_config *config)
+{
+    struct diagnostics diagnostics;
+    struct documents documents;
+    struct buf said;
+    struct source *text = arena_alloc(arena, sizeof *text);
+    *text = (struct source){STR("t"), str_of(yaml)};
+    diagnostics_init(&diagnostics);
+    buf_init(&said, BUF_OWN);
+    struct reader reader = {.arena = arena, .diagnostics = &diagnostics};
+    ck_assert_int_eq(tree_read_yaml(arena, text, &documents, &diagnostics), 0);
+    if (reader_read(&reader, &fault_type, documents.items[0], config) != READ_OK)
+        diagnostics_print(&diagnostics, &said);
+    struct str wrong = arena_copy(arena, buf_str(&said));
+    buf_clear(&said);
+    diagnostics_clear(&diagnostics);
+    return wrong;
+}
+
+static uint64_t push_on(const char *route, const char *yaml)
+{
+    static unsigned line;
+    struct fault_config *config = arena_alloc(arena, sizeof *config);
+    struct str why = {0};
+    ck_str_is(read_fault(yaml, config), "");
+    config->kind.place = (struct place){&source, ++line, 1};
+    uint64_t id = faults_push(faults, route ? str_of(route) : (struct str){0}, config, arena, &why);
+    ck_assert_msg(id, STR_FMT, STR_ARG(why));
+    return id;
+}
+
+static uint64_t push(const char *yaml)
+{
+    return push_on(NULL, yaml);
+}
+
+/** A new connection whose bytes are kept. */
+static void dial(bool deaf)
+{
+    world_dial(&w, true);
+    buf_reset(&raw);
+    w.peer.raw = &raw;
+    w.peer.deaf = deaf;
+}
+
+/** Says hello and waits until both sides have acknowledged. */
+static void greet(void)
+{
+    world_until(&w, nghttp2_session_get_local_settings(w.peer.session, 3) && w.peer.settings_count);
+    (void)world_get(&w, "/hello");
+}
+
+static uint64_t strikes(void)
+{
+    return rig_count(&w.rig, ENTRY_FAULT);
+}
+
+/* Frames. */
+
+static uint32_t number_at(const char *at, int size)
+{
+    uint32_t number = 0;
+    while (size-- > 0)
+        number = number << 8 | (uint8_t)*at++;
+    return number;
+}
+
+/** How many whole frames of a type came, on a stream (-1: any); with `flags` exactly (-1: any). */
+static size_t frames(int type, int flags, int64_t stream)
+{
+    size_t count = 0;
+    for (size_t at = 0; at + 9 <= raw.size;) {
+        const char *head = raw.data + at;
+        size_t size = number_at(head, 3);
+        if (at + 9 + size > raw.size)
+            break;
+        count += head[3] == type && (flags < 0 || head[4] == flags) &&
+                 (stream < 0 || number_at(head + 5, 4) == stream);
+        at += 9 + size;
+    }
+    return count;
+}
+
+static bool came(struct str bytes)
+{
+    return str_find(buf_str(&raw), bytes) >= 0;
+}
+#define ck_came(bytes) ck_assert_msg(came(STR(bytes)), "these bytes did not come: %s", #bytes)
+#define ck_not_came(bytes) ck_assert_msg(!came(STR(bytes)), "these bytes came: %s", #bytes)
+
+/** The last entry of a kind. */
+static const struct entry *entry_of(enum entry_kind kind)
+{
+    const struct entry *entry = rig_entry(&w.rig, kind);
+    ck_assert_ptr_nonnull(entry);
+    return entry;
+}
+
+/* goaway */
+
+START_TEST(test_goaway_in_place_of_an_answer)
+{
+    begin_world();
+    push("{goaway: {code: ENHANCE_YOUR_CALM, debug: calm}}");
+    peer_get(&w.peer, "/");
+    world_until(&w, w.peer.fin);
+    ck_came("\0\0\xc\7\0\0\0\0\0"
+            "\0\0\0\0\0\0\0\xb"
+            "calm");
+    ck_assert_uint_eq(frames(NGHTTP2_HEADERS, -1, -1), 0);
+    ck_assert_uint_eq(strikes(), 1);
+    ck_assert_uint_eq(entry_of(ENTRY_FAULT)->request, 1);
+    ck_assert_uint_eq(entry_of(ENTRY_GOAWAY)->value, NGHTTP2_ENHANCE_YOUR_CALM);
+    ck_assert_uint_eq(entry_of(ENTRY_GOAWAY)->flags, ENTRY_CLOSED_BY_SERVER);
+    end_world();
+}
+END_TEST
+
+START_TEST(test_goaway_lets_earlier_requests_end)
+{
+    begin_world();
+    push_on("api.r", "{goaway: NO_ERROR}");
+    int32_t first = peer_get(&w.peer, "/wait");
+    world_until(&w, waiting_count == 1);
+    peer_get(&w.peer, "/r");
+    world_until(&w, w.peer.goaways);
+    ck_assert_int_eq(w.peer.goaway_last[0], first);
+    ck_assert(!w.peer.fin);
+    answer_text(waiting[0], 200, STR("done"));
+    ck_str_is(buf_str(&world_answer(&w, first)->body), "done");
+    world_until(&w, w.peer.fin);
+    end_world();
+}
+END_TEST
+
+START_TEST(test_goaway_with_a_last_stream)
+{
+    begin_world();
+    push("{goaway: {code: INTERNAL_ERROR, last-stream-id: 1}}");
+    struct answer *answer = world_get(&w, "/");
+    ck_str_is(buf_str(&answer->body), "hello");
+    world_until(&w, w.peer.fin);
+    ck_came("\0\0\x8\7\0\0\0\0\0"
+            "\0\0\0\1\0\0\0\2");
+    ck_assert_uint_eq(w.peer.goaways, 1);
+    end_world();
+}
+END_TEST
+
+/* rst-stream */
+
+START_TEST(test_reset_in_place_of_an_answer)
+{
+    begin_world();
+    push("{rst-stream: 0xdead, times: 1}");
+    struct answer *answer = world_get(&w, "/");
+    ck_assert(answer->reset);
+    ck_came("\0\0\4\3\0\0\0\0\1\0\0\xde\xad");
+    ck_assert_uint_eq(frames(NGHTTP2_HEADERS, -1, 1), 0);
+    ck_assert_uint_eq(entry_of(ENTRY_RESET)->value, 0xdead);
+    ck_assert_uint_eq(entry_of(ENTRY_RESET)->extra, 1);
+    ck_str_is(buf_str(&world_get(&w, "/")->body), "hello");
+    ck_assert_uint_eq(strikes(), 1);
+    end_world();
+}
+END_TEST
+
+START_TEST(test_reset_within_an_answer)
+{
+    begin_world();
+    uint64_t id = push("{rst-stream: {code: CANCEL, at: headers}}");
+    struct answer *answer = world_get(&w, "/");
+    ck_assert(answer->reset && answer->final);
+    ck_assert_uint_eq(frames(NGHTTP2_DATA, -1, 1), 0);
+    faults_undo(faults, id);
+    id = push("{rst-stream: {code: CANCEL, at: 3}}");
+    answer = world_get(&w, "/");
+    ck_assert(answer->reset && !answer->ended);
+    ck_str_is(buf_str(&answer->body), "hel");
+    faults_undo(faults, id);
+    id = push("{rst-stream: {code: CANCEL, at: 150000}}");
+    answer = world_get(&w, "/much");
+    ck_assert(answer->reset && !answer->ended);
+    ck_assert_uint_eq(answer->body_size, 150000);
+    faults_undo(faults, id);
+    ck_str_is(buf_str(&world_get(&w, "/")->body), "hello");
+    ck_assert_uint_eq(strikes(), 3);
+    end_world();
+}
+END_TEST
+
+START_TEST(test_reset_where_the_answer_would_end)
+{
+    begin_world();
+    push("{rst-stream: {code: NO_ERROR, at: 1MiB}}");
+    struct answer *answer = world_get(&w, "/");
+    ck_assert(answer->reset && !answer->ended);
+    ck_str_is(buf_str(&answer->body), "hello");
+    answer = world_get(&w, "/nothing");
+    ck_assert(answer->reset && answer->final && !answer->ended);
+    answer = world_answer(&w, peer_submit(&w.peer, "HEAD", "/", NULL, NULL));
+    ck_assert(answer->reset && answer->final && !answer->ended);
+    answer = world_get(&w, "/trailers");
+    ck_assert(answer->reset && !answer->ended);
+    ck_assert_uint_eq(answer->trailers.size, 0);
+    end_world();
+}
+END_TEST
+
+START_TEST(test_reset_by_the_client_comes_first)
+{
+    begin_world();
+    push("{rst-stream: {code: CANCEL, at: 1MiB}}");
+    int32_t id = peer_get(&w.peer, "/wait");
+    world_until(&w, waiting_count == 1);
+    nghttp2_submit_rst_stream(w.peer.session, 0, id, NGHTTP2_CANCEL);
+    world_until(&w, gone_count == 1);
+    push("{rst-stream: CANCEL, name: all}");
+    id = peer_get(&w.peer, "/big");
+    ck_assert(world_answer(&w, id)->reset);
+    end_world();
+}
+END_TEST
+
+/* settings, max-streams, window */
+
+START_TEST(test_settings_of_new_connections)
+{
+    begin_world();
+    push("{settings: {max-frame-size: 20000, header-table-size: 0, max-concurrent-streams: 7}}");
+    dial(false);
+    greet();
+    ck_came("\0\0\x12\4\0\0\0\0\0"
+            "\0\1\0\0\0\0"
+            "\0\3\0\0\0\7"
+            "\0\5\0\0\x4e\x20");
+    ck_assert_uint_eq(strikes(), 1);
+    end_world();
+}
+END_TEST
+
+START_TEST(test_illegal_settings)
+{
+    begin_world();
+    push("{settings: {enable-push: 2, initial-window-size: 4294967295, max-frame-size: 1, "
+         "max-header-list-size: 9, enable-connect-protocol: 3, no-rfc7540-priorities: 4}}");
+    dial(true);
+    peer_get(&w.peer, "/");
+    world_until(&w, raw.size >= 9 + 7 * 6);
+    ck_came("\0\0\x2a\4\0\0\0\0\0"
+            "\0\3\0\0\0\x64"
+            "\0\2\0\0\0\2"
+            "\0\4\xff\xff\xff\xff"
+            "\0\5\0\0\0\1"
+            "\0\6\0\0\0\x9"
+            "\0\x8\0\0\0\3"
+            "\0\x9\0\0\0\4");
+    end_world();
+}
+END_TEST
+
+START_TEST(test_settings_of_live_connections)
+{
+    begin_world();
+    greet();
+    buf_reset(&raw);
+    uint64_t id = push("{settings: {initial-window-size: 0}, apply: existing}");
+    world_until(&w, raw.size);
+    ck_came("\0\0\6\4\0\0\0\0\0\0\4\0\0\0\0");
+    struct upload upload = {.size = 10};
+    int32_t stream = peer_submit(&w.peer, "POST", "/echo", NULL, &upload);
+    ck_str_is(buf_str(&world_get(&w, "/")->body), "hello");
+    ck_assert_uint_eq(upload.size, 10);
+    faults_undo(faults, id);
+    ck_assert(world_answer(&w, stream)->ended);
+    ck_came("\0\0\6\4\0\0\0\0\0\0\4\0\0\xff\xff");
+    id = push("{settings: {max-frame-size: 7}}");
+    w.peer.deaf = true;
+    world_until(&w, came(STR("\0\0\6\4\0\0\0\0\0\0\5\0\0\0\7")));
+    ck_assert_uint_eq(strikes(), 2);
+    faults_undo(faults, id);
+    world_until(&w, came(STR("\0\0\6\4\0\0\0\0\0\0\5\0\0\x40\0")));
+    end_world();
+}
+END_TEST
+
+START_TEST(test_max_streams)
+{
+    begin_world();
+    push("{max-streams: 1, name: few}");
+    dial(false);
+    int32_t first = peer_get(&w.peer, "/wait");
+    int32_t second = peer_get(&w.peer, "/wait");
+    ck_assert_uint_eq(world_answer(&w, second)->code, NGHTTP2_REFUSED_STREAM);
+    ck_came("\0\0\6\4\0\0\0\0\0\0\3\0\0\0\1");
+    answer_text(waiting[0], 200, STR("done"));
+    ck_str_is(buf_str(&world_answer(&w, first)->body), "done");
+    buf_reset(&raw);
+    faults_heal(faults, (struct str){0}, STR("few"));
+    world_until(&w, came(STR("\0\0\6\4\0\0\0\0\0\0\3\0\0\0\x64")));
+    push("{max-streams: 0}");
+    world_until(&w, came(STR("\0\0\6\4\0\0\0\0\0\0\3\0\0\0\0")));
+    ck_assert_uint_eq(strikes(), 2);
+    end_world();
+}
+END_TEST
+
+/** Sends what the client may send; waits until it stands still. */
+static void starve(const struct upload *upload, size_t left)
+{
+    world_until(&w, upload->size == left);
+    rig_pass(&w.rig, CLOCK_SECOND / 50);
+    peer_turn(&w.peer);
+    ck_assert_uint_eq(upload->size, left);
+}
+
+START_TEST(test_window_of_new_connections)
+{
+    begin_world();
+    uint64_t fault = push("{window: 1000}");
+    dial(false);
+    world_until(&w, w.peer.settings_count);
+    struct upload upload = {.size = 300000};
+    int32_t id = peer_submit(&w.peer, "POST", "/echo", NULL, &upload);
+    starve(&upload, 299000);
+    ck_assert_uint_eq(frames(NGHTTP2_WINDOW_UPDATE, -1, -1), 0);
+    ck_assert_uint_eq(strikes(), 1);
+    faults_undo(faults, fault);
+    ck_assert(world_answer(&w, id)->ended);
+    ck_assert_uint_ge(frames(NGHTTP2_WINDOW_UPDATE, -1, 0), 1);
+    end_world();
+}
+END_TEST
+
+START_TEST(test_window_of_live_connections)
+{
+    begin_world();
+    greet();
+    struct upload upload = {.size = 300000, .open = true};
+    int32_t id = peer_submit(&w.peer, "POST", "/echo", NULL, &upload);
+    world_until(&w, upload.size == 0);
+    uint64_t fault = push("{window: 0}");
+    world_until(&w, w.peer.settings_count == 2);
+    size_t updates = frames(NGHTTP2_WINDOW_UPDATE, -1, -1);
+    struct upload more = {.size = 10};
+    int32_t second = peer_submit(&w.peer, "POST", "/echo", NULL, &more);
+    ck_str_is(buf_str(&world_get(&w, "/")->body), "hello");
+    starve(&more, 10);
+    ck_assert_uint_eq(frames(NGHTTP2_WINDOW_UPDATE, -1, -1), updates);
+    faults_undo(faults, fault);
+    ck_assert(world_answer(&w, second)->ended);
+    ck_assert(!peer_answer(&w.peer, id)->ended);
+    end_world();
+}
+END_TEST
+
+START_TEST(test_window_held_is_given_back)
+{
+    begin_world();
+    greet();
+    uint64_t fault = push("{window: 65535}");
+    struct upload upload = {.size = 300000};
+    int32_t id = peer_submit(&w.peer, "POST", "/echo", NULL, &upload);
+    starve(&upload, 300000 - 65535);
+    ck_assert_uint_eq(frames(NGHTTP2_WINDOW_UPDATE, -1, -1), 0);
+    faults_undo(faults, fault);
+    ck_assert(world_answer(&w, id)->ended);
+    ck_assert_uint_ge(frames(NGHTTP2_WINDOW_UPDATE, -1, id), 1);
+    end_world();
+}
+END_TEST
+
+START_TEST(test_no_settings)
+{
+    begin_world();
+    push("no-settings");
+    dial(true);
+    peer_get(&w.peer, "/");
+    world_until(&w, frames(NGHTTP2_DATA, -1, 1) == 1);
+    ck_assert_uint_eq(frames(NGHTTP2_SETTINGS, 0, -1), 0);
+    ck_assert_uint_eq(strikes(), 1);
+    dial(false);
+    peer_get(&w.peer, "/");
+    world_until(&w, w.peer.fin);
+    ck_assert_uint_eq(entry_of(ENTRY_GOAWAY)->value, NGHTTP2_PROTOCOL_ERROR);
+    ck_assert_uint_eq(entry_of(ENTRY_GOAWAY)->flags, ENTRY_CLOSED_BY_CLIENT);
+    end_world();
+}
+END_TEST
+
+/* Floods */
+
+START_TEST(test_ping_flood)
+{
+    begin_world();
+    push("{ping-flood: 20000}");
+    dial(true);
+    peer_send(&w.peer);
+    world_until(&w, frames(NGHTTP2_PING, 0, 0) == 20000);
+    ck_assert_int_eq(raw.data[3], NGHTTP2_SETTINGS);
+    ck_came("\0\0\x8\6\0\0\0\0\0goto-run");
+    ck_assert_uint_eq(strikes(), 1);
+    w.peer.deaf = false;
+    peer_get(&w.peer, "/");
+    world_until(&w, frames(NGHTTP2_DATA, -1, 1) == 1);
+    rig_pass(&w.rig, CLOCK_SECOND / 100);
+    ck_assert_uint_eq(frames(NGHTTP2_PING, 0, 0), 20000);
+    end_world();
+}
+END_TEST
+
+START_TEST(test_ping_flood_of_a_live_connection_is_lifted)
+{
+    begin_world();
+    greet();
+    uint64_t id = push("{ping-flood: {count: 1000000, every: 1ms}}");
+    world_until(&w, frames(NGHTTP2_PING, 0, 0) >= 3);
+    faults_undo(faults, id);
+    ck_str_is(buf_str(&world_get(&w, "/")->body), "hello");
+    size_t count = frames(NGHTTP2_PING, 0, 0);
+    rig_pass(&w.rig, CLOCK_SECOND / 50);
+    peer_turn(&w.peer);
+    ck_assert_uint_eq(frames(NGHTTP2_PING, 0, 0), count);
+    ck_assert_uint_lt(count, 1000000);
+    end_world();
+}
+END_TEST
+
+START_TEST(test_floods_wait_for_a_client_that_does_not_read)
+{
+    begin_world();
+    greet();
+    push("{ping-flood: 1000000, apply: new, times: 1}");
+    push("{settings-flood: 1000000, apply: new, times: 1}");
+    dial(true);
+    peer_send(&w.peer);
+    struct stream *flooded = NULL;
+    size_t sent = 0;
+    int still = 0;
+    rig_until(&w.rig, strikes() == 2);
+    flooded = w.port->newest;
+    /* until nothing moves: the socket is full */
+    while (still < 50) {
+        loop_turn(w.rig.loop);
+        still = flooded->sent == sent ? still + 1 : 0;
+        sent = flooded->sent;
+        ck_assert_uint_le(stream_queued(flooded), STREAM_HIGH_MARK + 2 * 65536);
+    }
+    ck_assert_uint_lt(sent, 26000000);
+    /* others are served meanwhile */
+    struct peer other = w.peer;
+    peer_open(&w.peer, w.port->number, true);
+    ck_str_is(buf_str(&world_get(&w, "/")->body), "hello");
+    ck_assert_uint_eq(strikes(), 2);
+    peer_close(&w.peer);
+    w.peer = other;
+    end_world();
+}
+END_TEST
+
+START_TEST(test_settings_flood_is_acknowledged)
+{
+    begin_world();
+    push("{settings-flood: {count: 900, every: 0ms}}");
+    dial(false);
+    world_until(&w, w.peer.settings_count == 901);
+    ck_assert_uint_eq(frames(NGHTTP2_SETTINGS, 0, 0), 901);
+    /* all were acknowledged, and nobody minded */
+    ck_str_is(buf_str(&world_get(&w, "/")->body), "hello");
+    ck_str_is(buf_str(&world_get(&w, "/")->body), "hello");
+    ck_assert_uint_eq(w.peer.goaways, 0);
+    ck_assert_uint_eq(strikes(), 1);
+    end_world();
+}
+END_TEST
+
+START_TEST(test_settings_flood_on_a_live_connection)
+{
+    begin_world();
+    greet();
+    uint64_t id = push("{settings-flood: 500}");
+    world_until(&w, w.peer.settings_count == 501);
+    faults_undo(faults, id);
+    ck_str_is(buf_str(&world_get(&w, "/")->body), "hello");
+    push("{settings: {max-frame-size: 30000}}");
+    world_until(&w, w.peer.settings_count == 502);
+    ck_str_is(buf_str(&world_get(&w, "/")->body), "hello");
+    ck_assert_uint_eq(w.peer.goaways, 0);
+    end_world();
+}
+END_TEST
+
+START_TEST(test_continuation_flood)
+{
+    begin_world();
+    push_on("api.r", "{continuation-flood: 5000}");
+    dial(true);
+    int32_t id = peer_get(&w.peer, "/r");
+    peer_get(&w.peer, "/");
+    world_until(&w, frames(NGHTTP2_RST_STREAM, -1, id) == 1);
+    ck_assert_uint_eq(frames(NGHTTP2_HEADERS, NGHTTP2_FLAG_END_STREAM, id), 1);
+    ck_assert_uint_eq(frames(NGHTTP2_CONTINUATION, 0, id), 5000);
+    ck_assert_uint_eq(frames(NGHTTP2_CONTINUATION, NGHTTP2_FLAG_END_HEADERS, id), 1);
+    /* nothing came between them */
+    ptrdiff_t first = str_find(buf_str(&raw), STR("\0\0\x1\1\1\0\0\0\1\x88"));
+    ptrdiff_t last = str_find(buf_str(&raw), STR("\0\0\0\x9\4\0\0\0\1"));
+    ck_assert_int_ge(first, 0);
+    ck_assert_int_eq(last - first, 10 + 5000 * (9 + 18));
+    /* the other request was answered behind it */
+    world_until(&w, frames(NGHTTP2_DATA, -1, 3) == 1);
+    ck_assert_uint_eq(strikes(), 1);
+    end_world();
+}
+END_TEST
+
+START_TEST(test_a_client_ends_a_continuation_flood)
+{
+    begin_world();
+    push("continuation-flood");
+    peer_get(&w.peer, "/");
+    /* nghttp2 gives the session up: here the client goes */
+    world_until(&w, frames(NGHTTP2_CONTINUATION, 0, 1) >= 8);
+    rig_reset(w.peer.fd);
+    w.peer.fd = -1;
+    rig_until(&w.rig, !w.rig.server.streams);
+    end_world();
+}
+END_TEST
+
+/* bad-hpack, bad-frame */
+
+/** The HEADERS with a block that nobody can decode. */
+static void check_hpack(const char *kind, struct str bytes)
+{
+    char yaml[64];
+    begin_world();
+    snprintf(yaml, sizeof yaml, "{bad-hpack: %s}", kind);
+    push(yaml);
+    peer_get(&w.peer, "/");
+    world_until(&w, rig_count(&w.rig, ENTRY_GOAWAY) == 1);
+    ck_assert_msg(came(bytes), "%s", kind);
+    ck_assert_uint_eq(entry_of(ENTRY_GOAWAY)->value, NGHTTP2_COMPRESSION_ERROR);
+    ck_assert_uint_eq(entry_of(ENTRY_GOAWAY)->flags, ENTRY_CLOSED_BY_CLIENT);
+    ck_assert_uint_eq(strikes(), 1);
+    end_world();
+}
+
+START_TEST(test_bad_hpack)
+{
+    check_hpack("true", STR("\0\0\4\1\5\0\0\0\1\xff\xff\xff\x7f"));
+    check_hpack("index", STR("\0\0\4\1\5\0\0\0\1\xff\xff\xff\x7f"));
+    check_hpack("index-zero", STR("\0\0\1\1\5\0\0\0\1\x80"));
+    check_hpack("table-size", STR("\0\0\6\1\5\0\0\0\1\x3f\xff\xff\xff\x7f\x88"));
+    check_hpack("huffman", STR("\0\0\4\1\5\0\0\0\1\x8\x82\7\xff"));
+    check_hpack("truncated", STR("\0\0\3\1\5\0\0\0\1\x8\x7f\1"));
+}
+END_TEST
+
+/** The bytes of each bad frame, on stream 1. */
+static const struct {
+    const char *kind;
+    struct str bytes;
+} bad[] = {
+    {"ping-size", STR_INIT("\0\0\7\6\0\0\0\0\0goto-ru")},
+    {"ping-stream", STR_INIT("\0\0\x8\6\0\0\0\0\1goto-run")},
+    {"settings-size", STR_INIT("\0\0\5\4\0\0\0\0\0\0\3\0\0\0")},
+    {"settings-ack", STR_INIT("\0\0\6\4\1\0\0\0\0\0\3\0\0\0\1")},
+    {"settings-stream", STR_INIT("\0\0\0\4\0\0\0\0\1")},
+    {"window-size", STR_INIT("\0\0\3\x8\0\0\0\0\0\0\0\1")},
+    {"window-zero", STR_INIT("\0\0\4\x8\0\0\0\0\0\0\0\0\0")},
+    {"window-overflow", STR_INIT("\0\0\4\x8\0\0\0\0\0\x7f\xff\xff\xff")},
+    {"rst-stream-zero", STR_INIT("\0\0\4\3\0\0\0\0\0\0\0\0\x8")},
+    {"rst-stream-size", STR_INIT("\0\0\3\3\0\0\0\0\1\0\0\x8")},
+    {"goaway-stream", STR_INIT("\0\0\x8\7\0\0\0\0\1\0\0\0\0\0\0\0\0")},
+    {"goaway-size", STR_INIT("\0\0\7\7\0\0\0\0\0\0\0\0\0\0\0\0")},
+    {"data-zero", STR_INIT("\0\0\4\0\0\0\0\0\0"
+                           "data")},
+    {"data-first", STR_INIT("\0\0\4\0\0\0\0\0\1"
+                            "data")},
+    {"data-padding", STR_INIT("\0\0\5\0\x8\0\0\0\1\xff"
+                              "data")},
+    {"data-size", STR_INIT("\0\x40\1\0\0\0\0\0\1\0\0\0\0")},
+    {"headers-zero", STR_INIT("\0\0\1\1\4\0\0\0\0\x88")},
+    {"headers-even", STR_INIT("\0\0\1\1\4\0\0\0\2\x88")},
+    {"headers-open", STR_INIT("\0\0\1\1\0\0\0\0\1\x88")},
+    {"no-status", STR_INIT("\0\0\7\1\4\0\0\0\1\0\3x-a\1b")},
+    {"upper-case", STR_INIT("\0\0\x8\1\4\0\0\0\1\x88\0\3X-A\1b")},
+    {"continuation", STR_INIT("\0\0\1\x9\4\0\0\0\1\x88")},
+    {"push-promise", STR_INIT("\0\0\xa\5\4\0\0\0\1\0\0\0\2\x82\x86\x84\1\1a")},
+    {"priority-size", STR_INIT("\0\0\4\2\0\0\0\0\1\0\0\0\0")},
+};
+
+START_TEST(test_bad_frames)
+{
+    size_t kinds = 0;
+    while (fault_frame_choices[kinds].name)
+        kinds++;
+    ck_assert_uint_eq(kinds, COUNT_OF(bad));
+    for (size_t i = 0; i < COUNT_OF(bad); i++) {
+        char yaml[64];
+        begin_world();
+        snprintf(yaml, sizeof yaml, "{bad-frame: {kind: %s}}", bad[i].kind);
+        push(yaml);
+        dial(true);
+        peer_get(&w.peer, "/");
+        /* the answer comes behind it */
+        world_until(&w, frames(NGHTTP2_DATA, NGHTTP2_FLAG_END_STREAM, 1) == 1);
+        ck_assert_msg(came(bad[i].bytes), "%s", bad[i].kind);
+        ck_assert_uint_eq(strikes(), 1);
+        end_world();
+    }
+}
+END_TEST
+
+/* Whom they strike */
+
+START_TEST(test_a_route_has_a_fault_of_connections_begin)
+{
+    begin_world();
+    uint64_t id = push_on("api.r", "{ping-flood: 5}");
+    dial(false);
+    greet();
+    ck_assert_uint_eq(strikes(), 0);
+    (void)world_get(&w, "/r");
+    world_until(&w, frames(NGHTTP2_PING, 0, 0) == 5);
+    (void)world_get(&w, "/r");
+    ck_assert_uint_eq(frames(NGHTTP2_PING, 0, 0), 5);
+    ck_assert_uint_eq(strikes(), 1);
+    faults_undo(faults, id);
+    id = push_on("api.r", "{settings: {max-frame-size: 20000}, after: {requests: 1}}");
+    (void)world_get(&w, "/r");
+    ck_not_came("\0\0\6\4\0\0\0\0\0\0\5\0\0\x4e\x20");
+    (void)world_get(&w, "/r");
+    world_until(&w, came(STR("\0\0\6\4\0\0\0\0\0\0\5\0\0\x4e\x20")));
+    faults_undo(faults, id);
+    world_until(&w, came(STR("\0\0\6\4\0\0\0\0\0\0\5\0\0\x40\0")));
+    end_world();
+}
+END_TEST
+
+START_TEST(test_apply_and_chance)
+{
+    begin_world();
+    greet();
+    push("{ping-flood: 3, apply: new, name: new}");
+    push("{settings-flood: 3, chance: 0%, name: never}");
+    (void)world_get(&w, "/");
+    ck_assert_uint_eq(frames(NGHTTP2_PING, -1, -1), 0);
+    dial(false);
+    greet();
+    world_until(&w, frames(NGHTTP2_PING, 0, 0) == 3);
+    ck_assert_uint_eq(strikes(), 1);
+    faults_heal(faults, (struct str){0}, (struct str){0});
+    push("{goaway: CANCEL, apply: existing}");
+    dial(false);
+    ck_str_is(buf_str(&world_get(&w, "/")->body), "hello");
+    ck_assert_uint_eq(w.peer.goaways, 0);
+    end_world();
+}
+END_TEST
+
+/* Reading */
+
+START_TEST(test_wrong_values_are_told)
+{
+    static const struct {
+        const char *yaml;
+        const char *wrong;
+    } cases[] = {
+        {"goaway", "needs a value"},
+        {"{goaway: {}}", "an empty goaway fault"},
+        {"{goaway: {debug: x}}", "code"},
+        {"{goaway: ENHANCE_YOUR_CLAM}", "did you mean 'ENHANCE_YOUR_CALM'?"},
+        {"{goaway: {code: 1, last-stream-id: -1}}", "the id of a stream"},
+        {"{rst-stream: true}", "a code of HTTP/2"},
+        {"{rst-stream: {code: CANCEL, at: middle}}", "start, headers, or a size"},
+        {"{settings: {max-frame-siz: 1}}", "did you mean 'max-frame-size'?"},
+        {"{settings: {max-frame-size: 4294967296}}", "a whole number from 0 to 4294967295"},
+        {"{settings: {}}", "empty"},
+        {"{window: full}", "a whole number from 0 to 4294967295"},
+        {"{max-streams: -1}", "a whole number from 0 to 4294967295"},
+        {"{ping-flood: 0}", "a number of frames from 1 to 1000000"},
+        {"{ping-flood: false}", "a fault that is false is none"},
+        {"{settings-flood: {count: 1000001}}", "a number of frames from 1 to 1000000"},
+        {"{bad-frame: ping-siz}", "did you mean 'ping-size'?"},
+        {"{bad-hpack: indexx}", "did you mean 'index'?"},
+        {"{no-settings: true, apply: existing}", "has no meaning for 'no-settings'"},
+    };
+    begin_world();
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct fault_config config = {0};
+        struct str wrong = read_fault(cases[i].yaml, &config);
+        ck_assert_msg(str_find(wrong, str_of(cases[i].wrong)) >= 0, "%s: " STR_FMT, cases[i].yaml,
+                      STR_ARG(wrong));
+    }
+    end_world();
+}
+END_TEST
+
+UNIT_MAIN("fault_http2", test_goaway_in_place_of_an_answer, test_goaway_lets_earlier_requests_end,
+          test_goaway_with_a_last_stream, test_reset_in_place_of_an_answer,
+          test_reset_within_an_answer, test_reset_where_the_answer_would_end,
+          test_reset_by_the_client_comes_first, test_settings_of_new_connections,
+          test_illegal_settings, test_settings_of_live_connections, test_max_streams,
+          test_window_of_new_connections, test_window_of_live_connections,
+          test_window_held_is_given_back, test_no_settings, test_ping_flood,
+          test_ping_flood_of_a_live_connection_is_lifted,
+          test_floods_wait_for_a_client_that_does_not_read, test_settings_flood_is_acknowledged,
+          test_settings_flood_on_a_live_connection, test_continuation_flood,
+          test_a_client_ends_a_continuation_flood, test_bad_hpack, test_bad_frames,
+          test_a_route_has_a_fault_of_connections_begin, test_apply_and_chance,
+          test_wrong_values_are_told)
