@@ -150,7 +150,7 @@ START_TEST(test_wrong_requests_are_refused)
     refused("GET http://h/\nexpect: {statis: 200}", "unknown key 'statis'");
     refused("GET http://h/\nexpect: {certificate: {}}",
             "an empty certificate says nothing; give at least one key");
-    refused("GET http://h/\nexpect: {tls-time: {below: 1s}}", "not of this version");
+    refused("GET http://h/\nexpect: {tls-time: {below: 1}}", "expected a duration such as 300ms");
 }
 END_TEST
 

@@ -90,6 +90,8 @@ START_TEST(test_protocol_behind_a_handshake)
     ck_assert_ptr_eq(agreed(fake, 1, NULL), &h1_protocol);
     ck_assert_ptr_eq(agreed(fake, 1, "spdy/3"), &h1_protocol);
     change(fake, "{protocol: h2}");
+    ck_assert_ptr_eq(agreed(fake, 1, NULL), &h1_protocol); /* it is among `alpn` */
+    change(fake, "{protocol: h2, tls: {alpn: [h2]}}");
     ck_assert_ptr_eq(agreed(fake, 1, NULL), &h2_protocol);
     fake_free(fake);
 }
