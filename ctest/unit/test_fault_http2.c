@@ -256,9 +256,11 @@ START_TEST(test_reset_by_the_client_comes_first)
     world_until(&w, waiting_count == 1);
     nghttp2_submit_rst_stream(w.peer.session, 0, id, NGHTTP2_CANCEL);
     world_until(&w, gone_count == 1);
-    push("{rst-stream: CANCEL, name: all}");
+    /* the responder is told to stop, too, where the reset is ours */
     id = peer_get(&w.peer, "/big");
     ck_assert(world_answer(&w, id)->reset);
+    ck_assert_uint_eq(peer_answer(&w.peer, id)->body_size, 1 << 20);
+    ck_assert_uint_eq(gone_count, 2);
     end_world();
 }
 END_TEST

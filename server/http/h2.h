@@ -76,7 +76,7 @@ struct h2_flood {
 };
 /** Begins one; bytes are copied. It ends when all is sent, or with the connection. */
 void h2_flood(struct stream *stream, const struct h2_flood *flood, const void *owner);
-/** Ends those of an owner: no further frame of them leaves. */
+/** Ends the oldest one of an owner, if one is under way: no further frame of it leaves. */
 void h2_flood_end(struct stream *stream, const void *owner);
 
 /** What a connection begins with; changed by port->h2_begin before the

@@ -90,15 +90,13 @@ void h2_flood_end(struct stream *stream, const void *owner)
     struct h2_flooding **link = &h2->floods;
     if (!h2_is(stream))
         return;
-    while (*link) {
-        struct h2_flooding *flooding = *link;
-        if (flooding->owner != owner) {
-            link = &flooding->next;
-            continue;
-        }
-        *link = flooding->next;
-        flooding_free(flooding);
-    }
+    while (*link && (*link)->owner != owner)
+        link = &(*link)->next;
+    if (!*link)
+        return;
+    struct h2_flooding *flooding = *link;
+    *link = flooding->next;
+    flooding_free(flooding);
 }
 
 void h2_floods_stop(struct h2 *h2)

@@ -1,7 +1,7 @@
 /**
  * What the files of HTTP/2 share: h2.c (connections and their end), h2_read.c (requests),
- * h2_write.c (answers), h2_exchange.c (their memory), h2_upgrade.c (h2c), h2_flood.c (frames again
- * and again), h2_error.c (names).
+ * h2_write.c (answers), h2_exchange.c (their memory), h2_upgrade.c (h2c), h2_settings.c (SETTINGS,
+ * windows), h2_flood.c (frames again and again), h2_error.c (names).
  *
  * Work is done in turns: h2_enter() … h2_leave(). Callbacks of nghttp2 only take notes: an exchange
  * to which something happened is put into the queue `due`, and looked at behind them, where
@@ -189,6 +189,15 @@ void h2_set_write_callbacks(nghttp2_session_callbacks *callbacks);
 bool h2_take_frame(struct h2 *h2, struct buf *out);
 /** Answers a refused request. */
 void h2_write_refusal(struct h2_exchange *x);
+
+/* h2_settings.c */
+
+/** Appends the last `bytes` bytes of a number, in the order of the network. */
+void h2_append_number(struct buf *into, uint32_t number, int bytes);
+/** Appends the head of a frame on stream 0, without flags. */
+void h2_append_frame_head(struct buf *into, size_t size, uint8_t type);
+/** Submits the settings that a connection begins with. */
+void h2_begin_settings(struct h2 *h2, const struct h2_begin *begin);
 
 /* h2_flood.c */
 
