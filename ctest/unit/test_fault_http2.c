@@ -469,6 +469,30 @@ START_TEST(test_ping_flood_of_a_live_connection_is_lifted)
 }
 END_TEST
 
+START_TEST(test_each_lift_ends_its_own_flood)
+{
+    struct fault_config config = {0};
+    struct str why = {0};
+    begin_world();
+    greet();
+    ck_str_is(read_fault("{ping-flood: {count: 1000000, every: 1ms}}", &config), "");
+    config.kind.place = (struct place){&source, 1000, 1};
+    uint64_t first = faults_push(faults, (struct str){0}, &config, arena, &why);
+    uint64_t second = faults_push(faults, (struct str){0}, &config, arena, &why);
+    ck_assert(first && second);
+    faults_undo(faults, first);
+    size_t count = frames(NGHTTP2_PING, 0, 0);
+    world_until(&w, frames(NGHTTP2_PING, 0, 0) >= count + 3);
+    faults_undo(faults, second);
+    ck_str_is(buf_str(&world_get(&w, "/")->body), "hello");
+    count = frames(NGHTTP2_PING, 0, 0);
+    rig_pass(&w.rig, CLOCK_SECOND / 50);
+    peer_turn(&w.peer);
+    ck_assert_uint_eq(frames(NGHTTP2_PING, 0, 0), count);
+    end_world();
+}
+END_TEST
+
 START_TEST(test_floods_wait_for_a_client_that_does_not_read)
 {
     begin_world();
@@ -747,7 +771,7 @@ UNIT_MAIN("fault_http2", test_goaway_in_place_of_an_answer, test_goaway_lets_ear
           test_illegal_settings, test_settings_of_live_connections, test_max_streams,
           test_window_of_new_connections, test_window_of_live_connections,
           test_window_held_is_given_back, test_no_settings, test_ping_flood,
-          test_ping_flood_of_a_live_connection_is_lifted,
+          test_ping_flood_of_a_live_connection_is_lifted, test_each_lift_ends_its_own_flood,
           test_floods_wait_for_a_client_that_does_not_read, test_settings_flood_is_acknowledged,
           test_settings_flood_on_a_live_connection, test_continuation_flood,
           test_a_client_ends_a_continuation_flood, test_bad_hpack, test_bad_frames,

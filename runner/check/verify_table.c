@@ -2,6 +2,8 @@
 
 #include "server/http/h2.h"
 
+#include <inttypes.h>
+
 static const enum name_kind upstream_kind = NAME_UPSTREAM;
 static const enum name_kind route_kind = NAME_ROUTE;
 static const enum name_kind event_kind = NAME_EVENT;
@@ -153,15 +155,31 @@ static const struct table handshakes_table = {
 };
 static const struct type handshakes_type = TYPE_TABLE(&handshakes_table, struct verify_keys);
 
+/** A number that is not written as codes are compared, such as 0xDEAD or 008, would never hold. */
+static enum read_result frames_check_number(struct reader *reader, const struct node *node,
+                                            uint32_t code)
+{
+    char room[24];
+    struct str text = node_scalar_text(node);
+    struct str hex = arena_printf(reader->arena, "0x%" PRIx32, code);
+    if (str_equal(text, h2_error_name(code, room)) || str_equal(text, hex) ||
+        str_equal(text, arena_printf(reader->arena, "%" PRIu32, code)))
+        return READ_OK;
+    diagnostics_add(reader->diagnostics, node->place, "a code of HTTP/2 is not written so");
+    diagnostics_help(reader->diagnostics, "write %" PRIu32 " or " STR_FMT, code, STR_ARG(hex));
+    return READ_FAILED;
+}
+
 /** A code that no frame can have is a slip of the pen; predicates may say what they like. */
 static enum read_result frames_check(struct reader *reader, const struct node *node, void *into)
 {
     const struct node_pair *pair = node->kind == NODE_MAP ? node_find(node, STR("code")) : NULL;
     uint32_t code;
     (void)into;
-    if (!pair || !node_is_scalar(pair->value) ||
-        h2_error_number(node_scalar_text(pair->value), &code))
+    if (!pair || !node_is_scalar(pair->value))
         return READ_OK;
+    if (h2_error_number(node_scalar_text(pair->value), &code))
+        return frames_check_number(reader, pair->value, code);
     diagnostics_add(reader->diagnostics, pair->value->place,
                     "'" STR_FMT "' is no error code of HTTP/2, such as CANCEL or 8",
                     STR_ARG(node_scalar_text(pair->value)));

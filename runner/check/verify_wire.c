@@ -83,16 +83,18 @@ void judge_failed(struct view *view)
 
 /* Frames */
 
-/** A code is known by its name and by its number: a predicate may be about either. */
+/** A code is known by its name and by its number, 57005 or 0xdead: a predicate may be about each.
+ */
 static const struct json *frame_code(const struct entry *entry, struct arena *arena)
 {
     char room[24];
-    struct json *both = json_array(arena);
-    struct str name = arena_copy(arena, h2_error_name((uint32_t)entry->value, room));
-    json_push(arena, both, json_string(arena, name));
-    json_push(arena, both,
-              json_string(arena, arena_printf(arena, "%" PRIu32, (uint32_t)entry->value)));
-    return both;
+    uint32_t code = (uint32_t)entry->value;
+    struct json *all = json_array(arena);
+    struct str name = arena_copy(arena, h2_error_name(code, room));
+    json_push(arena, all, json_string(arena, name));
+    json_push(arena, all, json_string(arena, arena_printf(arena, "%" PRIu32, code)));
+    json_push(arena, all, json_string(arena, arena_printf(arena, "0x%" PRIx32, code)));
+    return all;
 }
 
 static bool frame_number_holds(const struct predicate *predicate, bool has, uint64_t number,
