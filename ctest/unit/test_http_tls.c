@@ -140,6 +140,7 @@ static void *tls_run(void *context)
         tls_end(ssl, fd);
         ERR_clear_error();
     }
+    OPENSSL_thread_stop(); /* what it keeps for a thread */
     return NULL;
 }
 

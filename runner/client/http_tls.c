@@ -320,7 +320,8 @@ struct http_tls *http_tls_context(SSL_CTX *context, const struct http_tls_plan *
     /* what ends without close_notify was maybe cut */
     SSL_CTX_clear_options(context, SSL_OP_IGNORE_UNEXPECTED_EOF);
     SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION);
-    set_trust(context, plan);
+    if (tls->verify || tls->demand_ocsp)
+        set_trust(context, plan);
     set_name(context, plan, arena);
     set_alpn(context, plan);
     set_callbacks(context, tls);
