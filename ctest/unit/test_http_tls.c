@@ -140,7 +140,6 @@ static void *tls_run(void *context)
         tls_end(ssl, fd);
         ERR_clear_error();
     }
-    OPENSSL_thread_stop(); /* what it keeps for a thread */
     return NULL;
 }
 
@@ -164,7 +163,9 @@ static void ck_ends(struct tls_script script, const char *expect)
     ck_assert_msg(step.attempt.failures.count == 0, "%s: %s", expect, step.message);
     step_free(&step);
     client_down();
-    server_stop();
+    shutdown(the_tls.fd, SHUT_RDWR);
+    pthread_join(the_tls.thread, NULL);
+    close(the_tls.fd);
     server_forget();
 }
 
