@@ -77,7 +77,8 @@ enum read_result action_check_captures(struct reader *reader, const struct chose
                                        const struct list *upstreams);
 
 struct fault_config;
-/** The fault that a `fault` action sets; NULL for all other actions. Its name may be unknown yet. */
+/** The fault that a `fault` action sets; NULL for all other actions. Its name may be unknown yet.
+ */
 const struct fault_config *action_fault_config(const struct chosen *chosen);
 /** The faults of the answer that a `respond` action gives, a list of struct fault_config *, and the
  * name of its port (data NULL: not known yet); NULL for all other actions. */

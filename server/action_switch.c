@@ -39,10 +39,10 @@ bool action_port_speaks(struct action_run *run, const struct port *port, unsigne
     const struct upstream *upstream = port->owner;
     if (!speech || upstream_speech(upstream) & speech)
         return true;
-    run->why = arena_printf(run->arena,
-                            "'" STR_FMT "' needs a port that speaks %s; '" STR_FMT "' speaks %s now",
-                            STR_ARG(action), what, STR_ARG(port->name),
-                            upstream_protocol_name(upstream_protocol(upstream)));
+    run->why = arena_printf(
+        run->arena, "'" STR_FMT "' needs a port that speaks %s; '" STR_FMT "' speaks %s now",
+        STR_ARG(action), what, STR_ARG(port->name),
+        upstream_protocol_name(upstream_protocol(upstream)));
     return false;
 }
 

@@ -110,8 +110,7 @@ START_TEST(test_wrong_requests_are_refused)
     refused("''", "a request needs a URL");
     refused("[a]", "expected a request such as GET ${api}/path");
     refused("7", "expected a request such as GET ${api}/path");
-    refused("{url: 'http://h/', tls: {verify: false}}",
-            "1:31: the URL is http: there is no TLS");
+    refused("{url: 'http://h/', tls: {verify: false}}", "1:31: the URL is http: there is no TLS");
     refused("{url: 'https://h/', version: h2c}", "1:36: h2c is HTTP/2 in clear, and the URL is");
     refused("{url: 'h', version: h2c, tls: {verify: false}}", "h2c is HTTP/2 in clear: there is");
     refused("{url: 'http://h/', version: 2, proxy: 'http://p:1'}", "h2c goes through no");

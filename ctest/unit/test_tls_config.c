@@ -421,5 +421,4 @@ UNIT_MAIN("tls_config", test_names_of_the_catalogue, test_did_you_mean,
           test_every_key_of_a_certificate, test_every_key_of_parameters, test_defaults,
           test_ciphers_decide_about_versions, test_wrong_values, test_what_openssl_refuses,
           test_what_cannot_stand_together, test_what_a_name_cannot_have, test_good_files,
-          test_bad_files, test_a_fault_over_a_config,
-          test_a_fault_that_covers_another)
+          test_bad_files, test_a_fault_over_a_config, test_a_fault_that_covers_another)

@@ -254,8 +254,8 @@ bool http_pool_has_received(const struct http_pool *pool)
 }
 
 /**
- * libcurl 7.88 takes a connection of HTTP/2 for a living one when GOAWAY stands before its FIN. With
- * nothing left to be read it sees the FIN alone.
+ * libcurl 7.88 takes a connection of HTTP/2 for a living one when GOAWAY stands before its FIN.
+ * With nothing left to be read it sees the FIN alone.
  */
 void http_pool_drop_ended(struct http_pool *pool)
 {

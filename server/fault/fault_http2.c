@@ -506,8 +506,7 @@ struct fault_bytes {
 };
 
 static const struct type bad_hpack_kinds = TYPE_CHOICE(fault_hpack_choices);
-static const struct type bad_hpack_or_true =
-    TYPE_OR_TRUE(&bad_hpack_kinds, int, "a name of these");
+static const struct type bad_hpack_or_true = TYPE_OR_TRUE(&bad_hpack_kinds, int, "a name of these");
 static const struct row bad_hpack_rows[] = {
     {"kind", &bad_hpack_or_true, offsetof(struct fault_bytes, kind), 0, "index",
      "What is wrong with it."},
@@ -538,8 +537,7 @@ static bool bad_hpack_answer(struct exchange *exchange, const struct fault_confi
 static const struct fault_http2 bad_hpack = {.answer = bad_hpack_answer};
 
 static const struct type bad_frame_kinds = TYPE_CHOICE(fault_frame_choices);
-static const struct type bad_frame_or_true =
-    TYPE_OR_TRUE(&bad_frame_kinds, int, "a name of these");
+static const struct type bad_frame_or_true = TYPE_OR_TRUE(&bad_frame_kinds, int, "a name of these");
 static const struct row bad_frame_rows[] = {
     {"kind", &bad_frame_or_true, offsetof(struct fault_bytes, kind), 0, "ping-size",
      "What is wrong with it."},

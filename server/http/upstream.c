@@ -125,9 +125,8 @@ uint64_t upstream_push_respond(struct upstream *upstream, struct str route,
                                const struct list *respond)
 {
     struct override *override = override_push(upstream, OVERRIDE_RESPOND, route);
-    struct str name = override->route >= 0
-                          ? upstream->set->routes.items[override->route].name
-                          : (struct str){0};
+    struct str name =
+        override->route >= 0 ? upstream->set->routes.items[override->route].name : (struct str){0};
     upstream_bind_answers(upstream, name, respond);
     override->respond = respond;
     size_t count = upstream->set->routes.count + 1;

@@ -425,12 +425,8 @@ void upstream_config_put(struct upstream_config *into, const struct upstream_con
 unsigned upstream_fault_speech(const struct fault_config *fault)
 {
     static const unsigned speeches[] = {
-        [FAULT_STREAM] = 0,
-        [FAULT_CONNECT] = 0,
-        [FAULT_TLS] = SPEECH_TLS,
-        [FAULT_HTTP1] = SPEECH_HTTP1,
-        [FAULT_HTTP2] = SPEECH_HTTP2,
-        [FAULT_GRPC] = SPEECH_GRPC,
+        [FAULT_STREAM] = 0,           [FAULT_CONNECT] = 0,          [FAULT_TLS] = SPEECH_TLS,
+        [FAULT_HTTP1] = SPEECH_HTTP1, [FAULT_HTTP2] = SPEECH_HTTP2, [FAULT_GRPC] = SPEECH_GRPC,
     };
     return fault->kind.member ? speeches[fault_config_layer(fault)] : 0;
 }

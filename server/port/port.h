@@ -49,9 +49,9 @@ struct port {
     /** A connection was journalled; NULL = nobody asks. */
     void (*told)(struct port *port, struct stream *stream);
     struct faults *faults; /**< what strikes its connections; NULL = nothing does */
-    int64_t handshake_ns; /**< a TLS handshake not whole by then is ended; 0 = no limit */
-    void *owner;          /**< what the protocol works for: a struct upstream */
-    struct str host;      /**< as written in the spec */
+    int64_t handshake_ns;  /**< a TLS handshake not whole by then is ended; 0 = no limit */
+    void *owner;           /**< what the protocol works for: a struct upstream */
+    struct str host;       /**< as written in the spec */
     uint16_t number;
     int fd;
     struct watcher watcher;

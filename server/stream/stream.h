@@ -90,7 +90,7 @@ struct stream {
     struct stream_soon *soon;   /**< what waits above the stages for more; NULL when none */
     struct stream_input
         *input; /**< bytes not yet taken; NULL when none: an idle connection holds no buffer */
-    struct stream_end *end; /**< a close under way */
+    struct stream_end *end;       /**< a close under way */
     struct fault_strikes *struck; /**< the faults that struck it (server/fault); one block of
                                      memory, freed with the stream; NULL = none did */
     struct stream_peer peer;

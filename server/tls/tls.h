@@ -49,8 +49,8 @@ const struct tls_config *tls_config_with(const struct tls_config *base,
                                          const struct tls_fault *fault, struct arena *arena);
 /** Whether nothing is seen of `earlier` once `later` is put over it: both decide about the same. */
 bool tls_fault_covers(const struct tls_fault *later, const struct tls_fault *earlier);
-/** Whether it ends (or stalls) every handshake before the server said anything of itself: nothing is
- * seen of any other fault beside it. */
+/** Whether it ends (or stalls) every handshake before the server said anything of itself: nothing
+ * is seen of any other fault beside it. */
 bool tls_fault_is_first(const struct tls_fault *fault);
 /** The ALPN names of `alpn:`, a list of struct str; count 0 when not written. */
 struct list tls_config_alpn(const struct tls_config *config);
