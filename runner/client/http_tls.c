@@ -208,6 +208,8 @@ static void set_trust(SSL_CTX *context, const struct http_tls_plan *plan)
         if (!plan->only_run)
             trust_system(store);
     }
+    /* as libcurl has it: an intermediate that is trusted needs no root above it */
+    X509_STORE_set_flags(store, X509_V_FLAG_TRUSTED_FIRST | X509_V_FLAG_PARTIAL_CHAIN);
     SSL_CTX_set_cert_store(context, store);
     ERR_clear_error();
 }
