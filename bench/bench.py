@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Speed, measured beside peers in one run: medians, and ratios within the run.
 
-    bench/bench.py [NAME ...]     start many stand-in idle timers
+    bench/bench.py [NAME ...]     start many stand-in idle timers tls h2c
 """
 import contextlib
 import json
@@ -32,11 +32,20 @@ steps:
     expect: {status: 200, json: {ok: true}}
 """
 
+# What TLS adds to a scenario: the authority, a certificate, contexts; nobody connects.
+CLEAR_PORT = """name: a port
+upstreams:
+  api: {protocol: http, optional: true}
+steps:
+  - verify: {connections: {to: api, count: 0}}
+"""
+TLS_PORT = CLEAR_PORT.replace("protocol: http,", "protocol: https,")
+
 HOLD = """name: hold
 timeout: 1h
 upstreams:
   api:
-    protocol: http
+    protocol: %s
     port: %d
     limits: {idle: none}
     optional: true
@@ -83,13 +92,13 @@ def wait_port(port):
 
 
 @contextlib.contextmanager
-def goto_run_held(folder):
+def goto_run_held(folder, protocol="http"):
     port = free_port()
     fifo = os.path.join(folder, "hold")
     os.mkfifo(fifo)
     spec = os.path.join(folder, "hold.yaml")
     with open(spec, "w", encoding="utf-8") as file:
-        file.write(HOLD % (port, fifo))
+        file.write(HOLD % (protocol, port, fifo))
     process = subprocess.Popen(pin(0) + [PROGRAM, "-q", spec])
     try:
         wait_port(port)
@@ -101,14 +110,14 @@ def goto_run_held(folder):
 
 
 @contextlib.contextmanager
-def nginx_held(folder):
+def nginx_held(folder, tls=""):
     port = free_port()
     conf = os.path.join(folder, "nginx.conf")
     body = '{"id":1234567,"name":"a name of some length","state":"active","tags":["a","b","c"],"more":"text to fill 100"}'
     with open(conf, "w", encoding="utf-8") as file:
         file.write(f"""daemon off; master_process off; worker_processes 1; pid {folder}/nginx.pid; error_log /dev/null;
 events {{ worker_connections 20000; }}
-http {{ access_log off; keepalive_requests 1000000000; keepalive_timeout 600s; server {{ listen 127.0.0.1:{port};
+http {{ access_log off; keepalive_requests 1000000000; keepalive_timeout 600s; server {{ listen 127.0.0.1:{port}{" ssl; " + tls if tls else ""};
   location /ok {{ default_type application/json; return 200 '{body}'; }} }} }}
 """)
     process = subprocess.Popen(pin(0) + ["nginx", "-c", conf], stderr=subprocess.DEVNULL)
@@ -120,9 +129,9 @@ http {{ access_log off; keepalive_requests 1000000000; keepalive_timeout 600s; s
         process.wait(10)
 
 
-def wrk(pid, port, seconds=4):
+def wrk(pid, port, seconds=4, scheme="http"):
     before = cpu_seconds(pid)
-    out = subprocess.run(pin(1) + ["wrk", "-t1", "-c64", f"-d{seconds}s", f"http://127.0.0.1:{port}/ok"],
+    out = subprocess.run(pin(1) + ["wrk", "-t1", "-c64", f"-d{seconds}s", f"{scheme}://127.0.0.1:{port}/ok"],
                          check=True, capture_output=True, text=True).stdout
     used = cpu_seconds(pid) - before
     requests = next(int(line.split()[0]) for line in out.splitlines() if "requests in" in line)
@@ -224,7 +233,87 @@ def bench_timers(folder):
               f"most {most:.0f} us, exit {code}  (goal: p99 {goal} us)")
 
 
-ALL = {"start": bench_start, "many": bench_many, "stand-in": bench_stand_in, "idle": bench_idle, "timers": bench_timers}
+def handshakes(pid, port, seconds=4):
+    """CPU of the server for a full TLS 1.3 handshake, in us."""
+    before = cpu_seconds(pid)
+    out = subprocess.run(pin(1) + ["openssl", "s_time", "-new", "-tls1_3", "-connect", f"127.0.0.1:{port}",
+                                   "-time", str(seconds)], check=True, capture_output=True, text=True).stdout
+    used = cpu_seconds(pid) - before
+    count = next(int(line.split()[0]) for line in out.splitlines() if "real seconds" in line)
+    return used / count * 1e6
+
+
+def tls_of_nginx(folder):
+    """A P-256 certificate, full handshakes only: what the stand-in does."""
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+                    "-keyout", f"{folder}/key.pem", "-out", f"{folder}/cert.pem", "-days", "2", "-subj", "/CN=localhost"],
+                   check=True, capture_output=True)
+    return f"ssl_certificate {folder}/cert.pem; ssl_certificate_key {folder}/key.pem; ssl_protocols TLSv1.3"
+
+
+def bench_tls(folder):
+    spawned = {}
+    for name, text in (("clear", CLEAR_PORT), ("tls", TLS_PORT)):
+        with open(os.path.join(folder, f"{name}.yaml"), "w", encoding="utf-8") as file:
+            file.write(text)
+        spawned[name] = []
+    for _ in range(80):
+        for name, times in spawned.items():
+            times.append(spawn_ms(pin(0) + [PROGRAM, "-q", os.path.join(folder, f"{name}.yaml")]))
+    a, b = (statistics.median(spawned[name]) for name in ("tls", "clear"))
+    print(f"tls: a port with a generated certificate adds {a - b:.2f} ms to {b:.2f} ms  (goal: 3 ms)")
+    with goto_run_held(folder, "https") as (pid, port), nginx_held(folder, tls_of_nginx(folder)) as (peer, peer_port):
+        shakes, theirs = [], []
+        for _ in range(3):
+            shakes.append(handshakes(pid, port))
+            theirs.append(handshakes(peer, peer_port))
+        a, b = statistics.median(shakes), statistics.median(theirs)
+        print(f"tls: {a:.0f} us CPU a full handshake, nginx {b:.0f} us, ratio {a / b:.2f}  (goal: 1.1)")
+        ours, theirs = [], []
+        for _ in range(3):
+            ours.append(wrk(pid, port, scheme="https"))
+            theirs.append(wrk(peer, peer_port, scheme="https"))
+    a, b = statistics.median(x[1] for x in ours), statistics.median(x[1] for x in theirs)
+    print(f"tls: {a:.2f} us CPU a request kept alive ({statistics.median(x[0] for x in ours):.0f}/s), "
+          f"nginx {b:.2f} us ({statistics.median(x[0] for x in theirs):.0f}/s), ratio {a / b:.2f}  (goal: 1.2)")
+
+
+@contextlib.contextmanager
+def nghttpd_held(folder):
+    port = free_port()
+    with open(os.path.join(folder, "ok"), "w", encoding="utf-8") as file:
+        file.write("x" * 107)
+    process = subprocess.Popen(pin(0) + ["nghttpd", "--no-tls", "-a", "127.0.0.1", "-d", folder, str(port)],
+                               stdout=subprocess.DEVNULL)
+    try:
+        wait_port(port)
+        yield process.pid, port
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(10)
+
+
+def h2load(port, seconds=4):
+    out = subprocess.run(pin(1) + ["h2load", "-c8", "-m32", "-D", str(seconds), f"http://127.0.0.1:{port}/ok"],
+                         check=True, capture_output=True, text=True).stdout
+    bad = [line for line in out.splitlines() if line.startswith("status codes") and "0 4xx, 0 5xx" not in line]
+    if bad:
+        print("   ", *bad)
+    return next(float(line.split()[3]) for line in out.splitlines() if line.startswith("finished in"))
+
+
+def bench_h2c(folder):
+    ours, theirs = [], []
+    with goto_run_held(folder, "h2c") as (_, port), nghttpd_held(folder) as (_, peer_port):
+        for _ in range(3):
+            ours.append(h2load(port))
+            theirs.append(h2load(peer_port))
+    a, b = statistics.median(ours), statistics.median(theirs)
+    print(f"h2c: {a:.0f} requests/s, nghttpd {b:.0f}/s, ratio {a / b:.2f}  (goal: 400000/s or 0.75)")
+
+
+ALL = {"start": bench_start, "many": bench_many, "stand-in": bench_stand_in, "idle": bench_idle, "timers": bench_timers,
+       "tls": bench_tls, "h2c": bench_h2c}
 
 if __name__ == "__main__":
     for name in sys.argv[1:] or ALL:

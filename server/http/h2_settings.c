@@ -35,7 +35,7 @@ static bool setting_is_legal(const struct h2_setting *setting)
  * the place of nghttp2's. */
 static void h2_submit_settings(struct h2 *h2, const struct h2_setting *all, size_t count)
 {
-    nghttp2_settings_entry legal[H2_MOST_SETTINGS + 1];
+    nghttp2_settings_entry legal[H2_MOST_SETTINGS + 1] = {{0}};
     size_t legal_count = 0;
     for (size_t i = 0; i < count; i++) {
         if (all[i].id == NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS && all[i].value > h2->most)
