@@ -95,19 +95,18 @@ static void heap_remove(struct loop *loop, struct timer *timer)
     heap_down(loop, last->position);
 }
 
-/** Sets the timerfd to the nearest deadline, if that is not what it is set to. */
+/** Sets the timerfd to the nearest deadline, unless it fires before that anyway: what was set for a
+ * timer that was stopped wakes us once for nothing, which costs less than to set it twice. */
 static void loop_arm(struct loop *loop)
 {
     int64_t due = loop->heap_count ? loop->heap[1]->due_ns : 0;
     struct itimerspec spec = {0};
-    if (due == loop->armed_ns)
+    if (!loop->heap_count || (loop->armed_ns && loop->armed_ns <= due))
         return;
-    if (loop->heap_count) {
-        /* a deadline of 0 or in the past would disarm the timerfd: 1 ns fires at once */
-        int64_t at = due > 0 ? due : 1;
-        spec.it_value.tv_sec = at / CLOCK_SECOND;
-        spec.it_value.tv_nsec = at % CLOCK_SECOND;
-    }
+    /* a deadline of 0 or in the past would disarm the timerfd: 1 ns fires at once */
+    int64_t at = due > 0 ? due : 1;
+    spec.it_value.tv_sec = at / CLOCK_SECOND;
+    spec.it_value.tv_nsec = at % CLOCK_SECOND;
     GOTO_ASSERT(timerfd_settime(loop->timer_fd, TFD_TIMER_ABSTIME, &spec, NULL) == 0);
     loop->armed_ns = due;
 }

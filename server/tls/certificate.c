@@ -158,6 +158,42 @@ static bool add_extensions(X509 *x509, const struct certificate_order *order, st
            add_sans(x509, order, arena);
 }
 
+/** X509_set_pubkey() without its detour over OpenSSL's encoders, which costs more than all else of
+ * a certificate. The key is known to the certificate only after reread(). */
+static bool set_ec_public(X509 *x509, EVP_PKEY *key, int curve)
+{
+    unsigned char *point = NULL;
+    size_t size = EVP_PKEY_get1_encoded_public_key(key, &point);
+    if (size &&
+        X509_PUBKEY_set0_param(X509_get_X509_PUBKEY(x509), OBJ_nid2obj(NID_X9_62_id_ecPublicKey),
+                               V_ASN1_OBJECT, OBJ_nid2obj(curve), point, (int)size))
+        return true;
+    OPENSSL_free(point);
+    return false;
+}
+
+static bool set_public(X509 *x509, EVP_PKEY *key, enum key_type type)
+{
+    if (type == KEY_EC256 || type == KEY_EC384)
+        return set_ec_public(x509, key, type == KEY_EC256 ? NID_X9_62_prime256v1 : NID_secp384r1);
+    return X509_set_pubkey(x509, key);
+}
+
+/** The certificate as its bytes say. */
+static bool reread(X509 **x509)
+{
+    unsigned char *bytes = NULL;
+    int size = i2d_X509(*x509, &bytes);
+    const unsigned char *at = bytes;
+    X509 *again = size > 0 ? d2i_X509(NULL, &at, size) : NULL;
+    OPENSSL_free(bytes);
+    if (!again)
+        return false;
+    X509_free(*x509);
+    *x509 = again;
+    return true;
+}
+
 static bool sign(X509 *x509, const struct certificate_order *order, EVP_PKEY *key)
 {
     EVP_PKEY *by = order->issuer ? order->issuer->key : key;
@@ -174,9 +210,9 @@ bool certificate_make(const struct certificate_order *order, struct certificate 
     X509 *x509 = made->x509;
     if (x509 && made->key && X509_set_version(x509, X509_VERSION_3) && set_serial(x509) &&
         set_time(X509_getm_notBefore(x509), order->from_ns) &&
-        set_time(X509_getm_notAfter(x509), order->until_ns) && X509_set_pubkey(x509, made->key) &&
-        set_names(x509, order, arena, why) && add_extensions(x509, order, arena) &&
-        sign(x509, order, made->key))
+        set_time(X509_getm_notAfter(x509), order->until_ns) &&
+        set_public(x509, made->key, order->key_type) && set_names(x509, order, arena, why) &&
+        add_extensions(x509, order, arena) && sign(x509, order, made->key) && reread(&made->x509))
         return true;
     const char *reason = ERR_reason_error_string(ERR_peek_last_error());
     if (!why->size)
