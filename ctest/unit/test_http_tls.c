@@ -223,6 +223,8 @@ END_TEST
 #define ACK "\0\0\0\4\1\0\0\0\0"
 #define GREET SETTINGS ACK
 #define OK2 "\0\0\1\1\4\0\0\0\1\x88"
+#define DATA_ON_0 "\0\0\2\0\0\0\0\0\0xx"
+#define END "\0\0\5\0\1\0\0\0\1hello"
 #define HELLO "\0\0\5\0\0\0\0\0\1hello"
 #define GOAWAY(last, code) "\0\0\x8\7\0\0\0\0\0\0\0\0" last "\0\0\0" code
 #define RESET(code) "\0\0\4\3\0\0\0\0\1\0\0\0" code
@@ -252,12 +254,22 @@ START_TEST(test_ends_of_http2)
         {STR_INIT(GREET RESET("\7")), SILENCE, "error: http2-reset(REFUSED_STREAM)"},
         {STR_INIT(GREET RESET("\x8")), SILENCE, "error: http2-reset(CANCEL)"},
         {STR_INIT(GREET OK2 HELLO RESET("\x8")), SILENCE, "error: http2-reset"},
-        {STR_INIT(GREET "\0\0\2\0\0\0\0\0\0xx"), SILENCE, "error: protocol"}, /* DATA on 0 */
+        {STR_INIT(GREET DATA_ON_0), SILENCE, "error: protocol"},
         {STR_INIT(GREET "\0\0\4\1\4\0\0\0\1\xff\xff\xff\xff"), SILENCE, "error: protocol"},
         {STR_INIT(OK2), SILENCE, "error: protocol"}, /* no SETTINGS before it */
         {STR_INIT("HTTP/1.1 505 No\r\n\r\n"), CLOSE_NOTIFY, "error: protocol"},
-        {STR_INIT(GREET OK2 "\0\0\5\0\1\0\0\0\1hello"), SILENCE,
-         "version: '2', body: hello, tls: {alpn: h2}"},
+        /* libcurl takes what nghttp2 breaks off in the middle of an answer for whole */
+        {STR_INIT(GREET OK2 HELLO DATA_ON_0), SILENCE, "error: protocol"},
+        {STR_INIT(GREET OK2 HELLO DATA_ON_0), CLOSE_NOTIFY, "error: protocol"},
+        {STR_INIT(GREET OK2 HELLO "\0\0\1\6\0\0\0\0\0x"), SILENCE, "error: protocol"},
+        {STR_INIT(GREET OK2 HELLO "\0\0\4\x8\0\0\0\0\0\0\0\0\0"), BARE_FIN, "error: protocol"},
+        {STR_INIT(GREET OK2 "\0\0\4\0\x8\0\0\0\1\xff"
+                            "abc"),
+         SILENCE, "error: protocol"},
+        {STR_INIT(GREET OK2 END), SILENCE, "version: '2', body: hello, tls: {alpn: h2}"},
+        {STR_INIT(GREET OK2 END), CLOSE_NOTIFY, "version: '2', body: hello"},
+        {STR_INIT(GREET OK2 END), BARE_FIN, "version: '2', body: hello"},
+        {STR_INIT(GREET GOAWAY("\1", "\0") OK2 END), CLOSE_NOTIFY, "status: 200, body: hello"},
     };
     context_begin();
     for (size_t i = 0; i < COUNT_OF(rows); i++)

@@ -241,6 +241,10 @@ static bool ends_by_close(const struct http_try *try)
  * does not look. */
 static void check_close(struct http_try *try)
 {
+    if (!http_try_is_whole(try)) {
+        try->stop = HTTP_BROKEN;
+        try->stop_words = STR("nghttp2 gave the connection up in the middle of the answer");
+    }
     if (!try->tls || http_tls_is_closed(try->tls) || !ends_by_close(try))
         return;
     try->stop = HTTP_CUT;

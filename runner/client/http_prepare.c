@@ -1,4 +1,5 @@
 #include "runner/client/http_try.h"
+#include "runner/client/http_url.h"
 
 #include <errno.h>
 #include <string.h>
@@ -398,7 +399,9 @@ static void prepare_rules(struct http_try *try)
     curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, request->follow ? 1L : 0L);
     curl_easy_setopt(easy, CURLOPT_MAXREDIRS,
                      -1L); /* we count: libcurl counts challenges of digest, too */
-    curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, try->own_pool && one_request ? 1L : 0L);
+    /* over TLS it tells something whether libcurl would use the connection again */
+    bool clear = !http_url_has_scheme(try->url, "https");
+    curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, try->own_pool && one_request && clear ? 1L : 0L);
     curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, try->words);
 }
 

@@ -34,6 +34,7 @@ struct http_try {
     int version;            /**< enum http_request_version that it goes by */
     struct http_tls *tls;   /**< held: of the present connection; NULL = it is in clear */
     bool goaway;            /**< the peer said GOAWAY on the present connection */
+    bool intact;            /**< libcurl let the connection stand when the exchange was done */
     struct curl_slist *headers;
     struct curl_slist
         *headers_of_get; /**< without those of the body: after a redirect changed the method */
@@ -73,6 +74,8 @@ GOTO_MUST_USE int http_try_version(struct http_try *try, struct str *why);
 void http_try_prepare_tls(struct http_try *try);
 /** Another connection is made: what is known of the TLS of the one before does not hold for it. */
 void http_try_forget_tls(struct http_try *try);
+/** Whether an answer that libcurl takes for whole is so, as far as HTTP/2 over TLS is concerned. */
+bool http_try_is_whole(const struct http_try *try);
 /** A request goes onto a connection: try->tls becomes that of it. False, with try->stop set, when
  * it does not speak the version that is demanded. */
 bool http_try_sending_tls(struct http_try *try);

@@ -103,13 +103,15 @@ static CURLcode on_context(CURL *easy, void *context, void *user)
     return CURLE_SSL_CERTPROBLEM;
 }
 
-/** What libcurl does not tell otherwise: GOAWAY of HTTP/2. */
+/** What libcurl does not tell otherwise: GOAWAY of HTTP/2, and whether the connection stands. */
 static int on_talk(CURL *easy, curl_infotype type, char *text, size_t size, void *user)
 {
     struct http_try *try = user;
     (void)easy;
     if (type == CURLINFO_TEXT && str_find((struct str){text, size}, STR("GOAWAY")) >= 0)
         try->goaway = true;
+    if (type == CURLINFO_TEXT && str_find((struct str){text, size}, STR("left intact")) >= 0)
+        try->intact = true;
     return 0;
 }
 
@@ -144,6 +146,7 @@ void http_try_forget_tls(struct http_try *try)
     http_tls_release(try->tls);
     try->tls = NULL;
     try->goaway = false;
+    try->intact = false;
 }
 
 /** Whether the version that is written is what was agreed. */
@@ -155,6 +158,18 @@ static bool version_fits(struct http_try *try)
     try->stop = HTTP_NO_H2;
     try->stop_words = STR("the server did not agree on h2 by ALPN");
     return false;
+}
+
+/**
+ * libcurl 7.88 takes an answer for whole when nghttp2 gives the connection up in the middle of it,
+ * because a frame broke a rule; but it does not use that connection again. Where nothing else says
+ * how long the body is, that is what tells.
+ */
+bool http_try_is_whole(const struct http_try *try)
+{
+    return !try->tls || !http_tls_is_h2(try->tls) || try->intact || try->goaway ||
+           http_tls_is_closed(try->tls) ||
+           headers_get(&try->head.headers, STR("content-length")).data;
 }
 
 bool http_try_sending_tls(struct http_try *try)
