@@ -91,13 +91,14 @@ static void stages_out(struct stream *stream, const struct iovec *parts, int cou
     struct stream_soon *soon = stream->soon;
     int used = 0;
     stream->soon = NULL;
+    /* nothing is collected once something waits for more: what was collected is older */
+    if (corked.size)
+        all[used++] = (struct iovec){(void *)(uintptr_t)corked.data, corked.size};
     if (soon) {
         struct str bytes = bytes_str(&soon->bytes);
         timer_stop(&soon->timer);
         all[used++] = (struct iovec){(void *)(uintptr_t)bytes.data, bytes.size};
     }
-    if (corked.size)
-        all[used++] = (struct iovec){(void *)(uintptr_t)corked.data, corked.size};
     for (int i = 0; i < count; i++)
         all[used++] = parts[i];
     if (corked.size)

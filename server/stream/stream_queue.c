@@ -243,6 +243,7 @@ void stream_write(struct stream *stream, const struct iovec *parts, int count)
 void stream_write_soon(struct stream *stream, const struct iovec *parts, int count)
 {
     size_t size = parts_size(parts, count);
+    GOTO_ASSERT(count <= STREAM_MOST_PARTS);
     if (stream->closing || stream->closed || stream->failed || size == 0)
         return;
     if (stream->top) {
