@@ -47,6 +47,8 @@ static struct test test;
 
 static void keep(struct heard *heard, const void *data, size_t size)
 {
+    if (size == 0)
+        return;
     heard->data = realloc(heard->data, heard->size + size + 1);
     memcpy(heard->data + heard->size, data, size);
     heard->size += size;

@@ -148,13 +148,12 @@ void stages_write(struct stream *stream, const struct iovec *parts, int count, b
         stages_keep(stream, parts, count);
         return;
     }
+    /* a stage may find that the connection is broken, and end it */
+    stream_enter(stream);
     stages_out(stream, parts, count);
-    if (stream->busy == 0)
-        queue_flush(stream);
     if (stream_queued(stream) >= STREAM_HIGH_MARK)
         stream->was_high = true;
-    if (stream->busy == 0)
-        stream_update(stream);
+    stream_leave(stream);
 }
 
 size_t stages_held(const struct stream *stream)

@@ -219,12 +219,14 @@ static void layer_in_end(struct stage *stage)
     stage_in_end(stage);
 }
 
-/** Encrypts one piece of at most a record. */
+/** Encrypts one piece, into one record or the smaller ones that the client asked for (RFC 6066
+ * section 4). */
 static void layer_write(struct tls_layer *layer, struct str piece)
 {
     if (piece.size == 0 || layer->failed)
         return;
     ERR_clear_error();
+    /* memory takes it all: it is written whole, or the connection is broken */
     if (SSL_write(layer->ssl, piece.data, (int)piece.size) != (int)piece.size)
         layer_fail(layer);
 }

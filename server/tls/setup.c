@@ -431,7 +431,6 @@ static bool context_make(struct making *making, const struct tls_plan *plan, str
         SSL_CTX_set_security_level(of->context, 0);
     /* What OpenSSL finds in its stores must not complete a chain that is meant to be incomplete. */
     SSL_CTX_set_mode(of->context, SSL_MODE_NO_AUTO_CHAIN | SSL_MODE_RELEASE_BUFFERS |
-                                      SSL_MODE_ENABLE_PARTIAL_WRITE |
                                       SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
     SSL_CTX_set_options(of->context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
     if (!context_set_parameters(making, plan, of) || !context_add_certificate(making, plan, of) ||
