@@ -13,6 +13,7 @@ enum {
     RECORD_HANDSHAKE = 22,
     RECORD_DATA = 23,
     RECORD_OVERSIZED = (1 << 14) + 256 + 1, /**< RFC 8446 section 5.2: one more than allowed */
+    RECORD_HELLO_RANDOM = RECORD_HEAD + 4 + 2, /**< behind the message's head and its version */
     WIRE_GARBAGE_SIZE = 512,
 };
 
@@ -216,10 +217,20 @@ static void wire_truncate(struct wire *wire, struct str bytes)
     stream_close(wire->stage.stream, CLOSE_FIN);
 }
 
+/** Whether a record is a ServerHello that only asks the client to try again: its random says so
+ * (RFC 8446 section 4.1.3). */
+static bool record_asks_again(struct str record)
+{
+    static const unsigned char random[] = {0xcf, 0x21, 0xad, 0x74, 0xe5, 0x9a, 0x61, 0x11};
+    return record.size >= RECORD_HELLO_RANDOM + sizeof random &&
+           memcmp(record.data + RECORD_HELLO_RANDOM, random, sizeof random) == 0;
+}
+
 static void wire_after_hello(struct wire *wire, struct str bytes)
 {
-    wire->acted = true;
-    wire_send(wire, record_first(bytes));
+    struct str hello = record_first(bytes);
+    wire->acted = !record_asks_again(hello);
+    wire_send(wire, wire->acted ? hello : bytes);
 }
 
 static void wire_pass(struct wire *wire, struct str bytes)
