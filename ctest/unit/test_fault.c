@@ -112,7 +112,8 @@ static void world_clear(void)
 static struct stream *world_accept(void)
 {
     struct stream *stream = &streams[stream_count];
-    *stream = (struct stream){.port = &fake->port, .protocol = &h2_protocol};
+    *stream =
+        (struct stream){.server = &fake->server, .port = &fake->port, .protocol = &h2_protocol};
     stream->number = ++fake->port.accepted;
     stream->watcher.fd = -1;
     stream->entry = 1;

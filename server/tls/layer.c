@@ -80,11 +80,11 @@ static void layer_journal(struct tls_layer *layer, struct str error)
     put_text(layer->arena, object, "error", error);
     buf_init(&text, BUF_OWN);
     json_write(object, &text);
-    struct entry entry = journal_entry(ENTRY_HANDSHAKE, stream->port->name_id);
+    struct entry entry = journal_entry(ENTRY_HANDSHAKE, stream->name_id);
     entry.connection = stream->number;
     entry.flags = error.data ? ENTRY_FAILED : ENTRY_PASSED;
     entry.value = clock_now() - layer->began_ns;
-    journal_append(stream->port->server->journal, &entry, buf_str(&text));
+    journal_append(stream->server->journal, &entry, buf_str(&text));
     buf_clear(&text);
 }
 
@@ -102,7 +102,8 @@ static void layer_info(const SSL *ssl, int where, int value)
     bool fatal = value >> 8 == SSL3_AL_FATAL;
     int alert = value & 0xff;
     /* of what ends nothing, the journal tells nothing: close_notify, user_canceled, and a warning
-     * of TLS 1.2; in TLS 1.3 all others are errors, whatever level they name (RFC 8446 section 6) */
+     * of TLS 1.2; in TLS 1.3 all others are errors, whatever level they name (RFC 8446 section 6)
+     */
     bool ends = fatal || SSL_version(ssl) >= TLS1_3_VERSION;
     if (!(where & SSL_CB_ALERT) || !ends || alert == SSL_AD_CLOSE_NOTIFY ||
         alert == SSL_AD_USER_CANCELLED)
@@ -138,12 +139,12 @@ static void layer_fail(struct tls_layer *layer)
     if (!layer->stands) {
         layer_journal(layer, reason);
     } else if (layer->alert_received >= 0) {
-        journal_note(stream->port->server->journal, ENTRY_NOTE, stream->port->name_id,
+        journal_note(stream->server->journal, ENTRY_NOTE, stream->name_id,
                      "connection %llu: the client sent the alert " STR_FMT " after the handshake",
                      (unsigned long long)stream->number,
                      STR_ARG(tls_alert_name(layer->alert_received, name)));
     } else {
-        journal_note(stream->port->server->journal, ENTRY_NOTE, stream->port->name_id,
+        journal_note(stream->server->journal, ENTRY_NOTE, stream->name_id,
                      "connection %llu: TLS broke: " STR_FMT, (unsigned long long)stream->number,
                      STR_ARG(reason));
     }
@@ -316,7 +317,7 @@ static void *accepting_start(struct stream *stream)
     struct accepting *accepting = memory_alloc(sizeof *accepting);
     int64_t limit_ns = stream->port->handshake_ns;
     accepting->layer = layer_of(stream->top);
-    timer_init(&accepting->timer, stream->port->server->loop, accepting_due);
+    timer_init(&accepting->timer, stream->server->loop, accepting_due);
     if (limit_ns && !wire_is_slow(accepting->layer->setup->wire))
         timer_start(&accepting->timer, limit_ns);
     return accepting;

@@ -12,7 +12,7 @@ enum {
     RECORD_ALERT = 21,
     RECORD_HANDSHAKE = 22,
     RECORD_DATA = 23,
-    RECORD_OVERSIZED = (1 << 14) + 256 + 1, /**< RFC 8446 section 5.2: one more than allowed */
+    RECORD_OVERSIZED = (1 << 14) + 256 + 1,    /**< RFC 8446 section 5.2: one more than allowed */
     RECORD_HELLO_RANDOM = RECORD_HEAD + 4 + 2, /**< behind the message's head and its version */
     WIRE_GARBAGE_SIZE = 512,
 };
@@ -65,8 +65,7 @@ static struct str record_first(struct str bytes)
 static void wire_send_random(struct wire *wire, size_t size, struct str head)
 {
     struct stream *stream = wire->stage.stream;
-    struct random random =
-        random_for(stream->port->server->seed, STR("tls garbage"), stream->number);
+    struct random random = random_for(stream->server->seed, STR("tls garbage"), stream->number);
     char *bytes = memory_alloc(size + head.size);
     random_bytes(&random, bytes + head.size, size);
     /* the first byte of garbage is that of no record */
@@ -306,6 +305,6 @@ struct stage *tls_wire_new(struct stream *stream, const struct tls_setup *setup)
     wire->kind = setup->wire;
     wire->alert = setup->raw_alert;
     wire->rate = setup->drip ? setup->drip : 1;
-    timer_init(&wire->timer, stream->port->server->loop, wire_drip_due);
+    timer_init(&wire->timer, stream->server->loop, wire_drip_due);
     return &wire->stage;
 }
