@@ -362,6 +362,23 @@ static enum read_result check_made(struct reader *reader, const struct node *nod
     return result;
 }
 
+/** ECDSA has no signature with MD5, and the run's authorities sign by it. */
+static enum read_result check_md5(struct reader *reader, const struct node *node,
+                                  const struct tls_config *config)
+{
+    struct tls_plan plan = plan_of(config);
+    bool rsa = plan.key_type == KEY_RSA1024 || plan.key_type == KEY_RSA2048 ||
+               plan.key_type == KEY_RSA4096;
+    if (config->plan.digest != DIGEST_MD5 || (plan.issuer == ISSUER_SELF && rsa))
+        return READ_OK;
+    enum read_result result =
+        refuse(reader, node, "digest", "only a key of RSA that signs itself takes the digest md5");
+    if (result != READ_OK)
+        diagnostics_help(reader->diagnostics, "write 'issuer: self' and 'key-type: rsa2048', or "
+                                              "take sha1");
+    return result;
+}
+
 /** The private key of a certificate from a file: there is one, and it is the right one. */
 static enum read_result check_key(struct reader *reader, const struct node *node,
                                   const struct tls_config *config)
@@ -519,6 +536,7 @@ static enum read_result tls_check(struct reader *reader, const struct node *node
     enum read_result result = check_fault(reader, node, config);
     result = read_worse(result, check_alert(reader, node, config));
     result = read_worse(result, check_made(reader, node, config));
+    result = read_worse(result, check_md5(reader, node, config));
     result = read_worse(result, check_key(reader, node, config));
     result = read_worse(result, check_versions(reader, node, plan));
     result = read_worse(result, check_parameters(reader, node, plan));
