@@ -102,7 +102,8 @@ static void layer_info(const SSL *ssl, int where, int value)
     bool fatal = value >> 8 == SSL3_AL_FATAL;
     int alert = value & 0xff;
     /* of what ends nothing, the journal tells nothing: close_notify, user_canceled, and a warning
-     * of TLS 1.2; in TLS 1.3 all others are errors, whatever level they name (RFC 8446 section 6) */
+     * of TLS 1.2; in TLS 1.3 all others are errors, whatever level they name (RFC 8446 section 6)
+     */
     bool ends = fatal || SSL_version(ssl) >= TLS1_3_VERSION;
     if (!(where & SSL_CB_ALERT) || !ends || alert == SSL_AD_CLOSE_NOTIFY ||
         alert == SSL_AD_USER_CANCELLED)

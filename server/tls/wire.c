@@ -12,7 +12,7 @@ enum {
     RECORD_ALERT = 21,
     RECORD_HANDSHAKE = 22,
     RECORD_DATA = 23,
-    RECORD_OVERSIZED = (1 << 14) + 256 + 1, /**< RFC 8446 section 5.2: one more than allowed */
+    RECORD_OVERSIZED = (1 << 14) + 256 + 1,    /**< RFC 8446 section 5.2: one more than allowed */
     RECORD_HELLO_RANDOM = RECORD_HEAD + 4 + 2, /**< behind the message's head and its version */
     WIRE_GARBAGE_SIZE = 512,
 };
