@@ -238,12 +238,14 @@ const struct tls_fault tls_catalogue[] = {
      "excessive message size", MADE(apply_huge_certificate)},
 
     {"tls1.0", "Only TLS 1.0 is spoken.", "tls-version",
-     "tlsv1 alert protocol version; legacy sigalg disallowed, where old versions are not switched "
-     "off",
+     "tlsv1 alert protocol version, or legacy sigalg disallowed or unsupported where old versions "
+     "are "
+     "not switched off",
      PARAMETERS(apply_tls10, "min", "max")},
     {"tls1.1", "Only TLS 1.1 is spoken.", "tls-version",
-     "tlsv1 alert protocol version; legacy sigalg disallowed, where old versions are not switched "
-     "off",
+     "tlsv1 alert protocol version, or legacy sigalg disallowed or unsupported where old versions "
+     "are "
+     "not switched off",
      PARAMETERS(apply_tls11, "min", "max")},
     {"tls1.2-only", "Only TLS 1.2 is spoken.", NULL, NULL, PARAMETERS(apply_tls12, "min", "max")},
     {"tls1.3-only", "Only TLS 1.3 is spoken.", NULL, NULL, PARAMETERS(apply_tls13, "min", "max")},
