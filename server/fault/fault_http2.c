@@ -2,7 +2,7 @@
  * The faults of HTTP/2 (LANGUAGE 7): the row of each name, and what it does. Frames that break
  * rules are in fault_frames.c.
  */
-#include "server/fault/fault_http2.h"
+#include "server/fault/fault_how.h"
 
 #include "server/fault/fault_frames.h"
 #include "server/fault/fault_private.h"
@@ -84,7 +84,7 @@ static bool goaway_answer(struct exchange *exchange, const struct fault_config *
     return last < (int64_t)id;
 }
 
-static const struct fault_http2 goaway = {.answer = goaway_answer};
+static const struct fault_how goaway = {.speaks = h2_is, .answer = goaway_answer};
 
 /* rst-stream */
 
@@ -157,7 +157,7 @@ static bool reset_answer(struct exchange *exchange, const struct fault_config *c
     return false;
 }
 
-static const struct fault_http2 reset = {.answer = reset_answer};
+static const struct fault_how reset = {.speaks = h2_is, .answer = reset_answer};
 
 /* settings, max-streams, window */
 
@@ -289,8 +289,8 @@ static void settings_lift(struct stream *stream, const struct fault_config *conf
     h2_settings(stream, list, settings_list(config->kind.value, true, list));
 }
 
-static const struct fault_http2 settings = {
-    .begin = settings_begin, .live = settings_live, .lift = settings_lift};
+static const struct fault_how settings = {
+    .speaks = h2_is, .begin_h2 = settings_begin, .live = settings_live, .lift = settings_lift};
 
 /* A number: [int64_t] */
 
@@ -319,8 +319,8 @@ static void streams_lift(struct stream *stream, const struct fault_config *confi
     h2_settings(stream, &setting, 1);
 }
 
-static const struct fault_http2 max_streams = {
-    .begin = streams_begin, .live = streams_live, .lift = streams_lift};
+static const struct fault_how max_streams = {
+    .speaks = h2_is, .begin_h2 = streams_begin, .live = streams_live, .lift = streams_lift};
 
 static void window_begin(struct stream *stream, const struct fault_config *config,
                          struct h2_begin *begin)
@@ -345,8 +345,8 @@ static void window_lift(struct stream *stream, const struct fault_config *config
     h2_hold_window(stream, false);
 }
 
-static const struct fault_http2 window = {
-    .begin = window_begin, .live = window_live, .lift = window_lift};
+static const struct fault_how window = {
+    .speaks = h2_is, .begin_h2 = window_begin, .live = window_live, .lift = window_lift};
 
 /* no-settings */
 
@@ -358,7 +358,7 @@ static void no_settings_begin(struct stream *stream, const struct fault_config *
     begin->no_settings = true;
 }
 
-static const struct fault_http2 no_settings = {.begin = no_settings_begin};
+static const struct fault_how no_settings = {.speaks = h2_is, .begin_h2 = no_settings_begin};
 
 /* Floods */
 
@@ -464,10 +464,12 @@ static void flood_lift(struct stream *stream, const struct fault_config *config)
     h2_flood_end(stream, config);
 }
 
-static const struct fault_http2 ping_flood = {
-    .begin = ping_begin, .live = ping_live, .lift = flood_lift};
-static const struct fault_http2 settings_flood = {
-    .begin = settings_flood_begin, .live = settings_flood_live, .lift = flood_lift};
+static const struct fault_how ping_flood = {
+    .speaks = h2_is, .begin_h2 = ping_begin, .live = ping_live, .lift = flood_lift};
+static const struct fault_how settings_flood = {.speaks = h2_is,
+                                                .begin_h2 = settings_flood_begin,
+                                                .live = settings_flood_live,
+                                                .lift = flood_lift};
 
 static bool continuation_answer(struct exchange *exchange, const struct fault_config *config)
 {
@@ -497,7 +499,7 @@ static bool continuation_answer(struct exchange *exchange, const struct fault_co
     return true;
 }
 
-static const struct fault_http2 continuation_flood = {.answer = continuation_answer};
+static const struct fault_how continuation_flood = {.speaks = h2_is, .answer = continuation_answer};
 
 /* bad-hpack, bad-frame */
 
@@ -534,7 +536,7 @@ static bool bad_hpack_answer(struct exchange *exchange, const struct fault_confi
     return true;
 }
 
-static const struct fault_http2 bad_hpack = {.answer = bad_hpack_answer};
+static const struct fault_how bad_hpack = {.speaks = h2_is, .answer = bad_hpack_answer};
 
 static const struct type bad_frame_kinds = TYPE_CHOICE(fault_frame_choices);
 static const struct type bad_frame_or_true = TYPE_OR_TRUE(&bad_frame_kinds, int, "a name of these");
@@ -565,7 +567,7 @@ static bool bad_frame_answer(struct exchange *exchange, const struct fault_confi
     return gone;
 }
 
-static const struct fault_http2 bad_frame = {.answer = bad_frame_answer};
+static const struct fault_how bad_frame = {.speaks = h2_is, .answer = bad_frame_answer};
 
 /* The rows */
 

@@ -37,8 +37,7 @@ bool fault_kind_is_live(const struct fault_kind *kind)
 {
     if (kind->each_request || kind->layer == FAULT_STREAM)
         return true;
-    const struct fault_http2 *http2 = kind->layer == FAULT_HTTP2 ? kind->how : NULL;
-    return http2 && (http2->live || http2->answer);
+    return kind->how && (kind->how->live || kind->how->answer);
 }
 
 /* The rows */

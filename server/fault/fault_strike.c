@@ -166,24 +166,26 @@ static void strike_forget(const struct fault *fault, struct stream *stream)
     }
 }
 
-/* Connections of HTTP/2 */
+/* Connections */
 
-static bool stream_is_live(const struct stream *stream)
+bool fault_is_spoken(const struct fault *fault, const struct stream *stream)
 {
-    return !stream->closing && !stream->closed && h2_is(stream);
+    const struct fault_how *how = fault->kind->how;
+    return how && (!how->speaks || how->speaks(stream));
 }
 
-static const struct fault_http2 *http2_of(const struct fault *fault)
+/** Whether a fault can begin or end on a connection. */
+static bool fault_reaches(const struct fault *fault, const struct stream *stream)
 {
-    return fault->kind->layer == FAULT_HTTP2 ? fault->kind->how : NULL;
+    return !stream->closing && !stream->closed && fault_is_spoken(fault, stream);
 }
 
 void fault_lift(struct fault *fault)
 {
     struct faults *faults = fault->faults;
-    const struct fault_http2 *http2 = http2_of(fault);
+    const struct fault_how *how = fault->kind->how;
     timer_stop(&fault->begin);
-    if (!http2 || fault->kind->each_request || faults->server->closing)
+    if (!how || fault->kind->each_request || faults->server->closing)
         return;
     faults->busy++;
     /* streams stay in the list, and their memory stays, until a later turn */
@@ -191,10 +193,10 @@ void fault_lift(struct fault *fault)
         if (!fault_struck(fault, stream))
             continue;
         strike_forget(fault, stream);
-        if (!http2->lift || !stream_is_live(stream))
+        if (!how->lift || !fault_reaches(fault, stream))
             continue;
         stream_enter(stream);
-        http2->lift(stream, fault->config);
+        how->lift(stream, fault->config);
         stream_leave(stream);
     }
     faults->busy--;
@@ -203,23 +205,23 @@ void fault_lift(struct fault *fault)
 /** Begins it on one connection that lives. */
 static void live_begin(struct fault *fault, struct stream *stream)
 {
-    if (!stream_is_live(stream) || fault_struck(fault, stream) ||
+    if (!fault_reaches(fault, stream) || fault_struck(fault, stream) ||
         !fault_strikes_connection(fault, stream))
         return;
     stream_enter(stream);
     fault_strike(fault, stream, NULL);
     /* the entry's observers may have lifted it, or ended the connection */
-    if (fault_struck(fault, stream) && stream_is_live(stream))
-        http2_of(fault)->live(stream, fault->config);
+    if (fault_struck(fault, stream) && fault_reaches(fault, stream))
+        fault->kind->how->live(stream, fault->config);
     stream_leave(stream);
 }
 
 void fault_begin_live(struct fault *fault)
 {
     struct faults *faults = fault->faults;
-    const struct fault_http2 *http2 = http2_of(fault);
+    const struct fault_how *how = fault->kind->how;
     const struct fault_after *after = &fault->config->after;
-    if (!http2 || !http2->live || fault->kind->each_request || fault->begun || !fault->stands ||
+    if (!how || !how->live || fault->kind->each_request || fault->begun || !fault->stands ||
         fault->bound || fault->route.data)
         return;
     if (!time_has_come(fault)) {
@@ -241,12 +243,12 @@ void faults_h2_begin(struct stream *stream, struct h2_begin *begin)
     struct faults *faults = stream->port->faults;
     faults->busy++;
     for (struct fault *fault = faults->first; fault; fault = fault->next) {
-        const struct fault_http2 *http2 = http2_of(fault);
-        if (!http2 || !http2->begin || fault->kind->each_request || fault->bound ||
+        const struct fault_how *how = fault->kind->how;
+        if (!how || !how->begin_h2 || fault->kind->each_request || fault->bound ||
             fault->route.data || !fault_strikes_connection(fault, stream))
             continue;
         fault_strike(fault, stream, NULL);
-        http2->begin(stream, fault->config, begin);
+        how->begin_h2(stream, fault->config, begin);
     }
     faults->busy--;
 }

@@ -8,6 +8,11 @@
 
 #include <string.h>
 
+bool h1_is(const struct stream *stream)
+{
+    return stream->protocol == &h1_protocol;
+}
+
 static const struct limits *h1_limits(const struct h1 *h1)
 {
     return upstream_limits(h1->stream->port->owner);

@@ -85,6 +85,8 @@ void h1_drain(struct stream *stream);
 bool h1_is_idle(const struct stream *stream);
 void h1_gone(struct stream *stream);
 
+/** Whether a connection speaks HTTP/1. */
+bool h1_is(const struct stream *stream);
 /** The connection's next step after an answer: another request, or its end. Frees the exchange. */
 void h1_done(struct exchange *exchange, bool close);
 
