@@ -309,6 +309,11 @@ static bool fault_meets(struct fault *fault, const struct exchange *exchange)
         return false;
     }
     if (fault->kind->each_request) {
+        const struct fault_how *how = fault->kind->how;
+        if (how->fits && !how->fits(exchange, fault->config)) {
+            fault->skipped[SKIP_TAKEN]++;
+            return false;
+        }
         if (!fault_strikes_request(fault, exchange))
             return false;
         fault_strike(fault, stream, exchange);

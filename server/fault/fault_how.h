@@ -25,6 +25,9 @@ struct fault_how {
     /** The fault is lifted, or its connection left alone: what goes on by itself (a flood) ends.
      * Called only for connections that begin_h2() or live() was called for, and that still live. */
     void (*lift)(struct stream *stream, const struct fault_config *config);
+    /** Whether a request leaves it something to strike, for all that faults before it in the list
+     * did to its answer. NULL: any does. Of names that strike requests. */
+    bool (*fits)(const struct exchange *exchange, const struct fault_config *config);
     /**
      * A request that is about to be answered.
      *
@@ -34,6 +37,7 @@ struct fault_how {
 };
 
 /** Rows of the family of faults, ended by a NULL key; `extra` is a struct fault_kind. */
+extern const struct member fault_http1_members[];
 extern const struct member fault_http2_members[];
 /** Filled before main(). */
 extern struct member fault_tls_members[];

@@ -10,34 +10,6 @@
 #include <nghttp2/nghttp2.h>
 #include <string.h>
 
-/* A name whose value may be left out, or `true`. */
-
-/** Reads `true` (what stands there already), else what type->of reads. */
-static enum read_result or_true_read(struct reader *reader, const struct type *type,
-                                     const struct node *node, void *into)
-{
-    if (node->kind == NODE_NULL || (node->kind == NODE_BOOL && node->boolean))
-        return READ_OK;
-    if (node->kind == NODE_BOOL) {
-        diagnostics_add(reader->diagnostics, node->place, "a fault that is false is none");
-        diagnostics_help(reader->diagnostics, "leave the fault out");
-        return READ_FAILED;
-    }
-    return reader_read(reader, type->of, node, into);
-}
-
-static struct json *or_true_schema(struct schema_writer *writer, const struct type *type)
-{
-    return schema_either(writer, schema_text(writer, "{\"enum\": [true, null]}"),
-                         schema_of(writer, type->of));
-}
-
-#define TYPE_OR_TRUE(of_type, c_type, text)                                                        \
-    {                                                                                              \
-        .name = (text), .size = sizeof(c_type), .read = or_true_read, .schema = or_true_schema,    \
-        .of = (of_type)                                                                            \
-    }
-
 static uint32_t stream_before(uint32_t id)
 {
     return id > 2 ? id - 2 : 0;
@@ -393,7 +365,7 @@ static const struct type count_type = {
     .schema = count_schema,
 };
 static const struct type count_or_true =
-    TYPE_OR_TRUE(&count_type, uint64_t, "a number of frames from 1 to 1000000");
+    FAULT_OR_TRUE(&count_type, uint64_t, "a number of frames from 1 to 1000000");
 
 static void flood_preset(void *into)
 {
@@ -508,7 +480,8 @@ struct fault_bytes {
 };
 
 static const struct type bad_hpack_kinds = TYPE_CHOICE(fault_hpack_choices);
-static const struct type bad_hpack_or_true = TYPE_OR_TRUE(&bad_hpack_kinds, int, "a name of these");
+static const struct type bad_hpack_or_true =
+    FAULT_OR_TRUE(&bad_hpack_kinds, int, "a name of these");
 static const struct row bad_hpack_rows[] = {
     {"kind", &bad_hpack_or_true, offsetof(struct fault_bytes, kind), 0, "index",
      "What is wrong with it."},
@@ -539,7 +512,8 @@ static bool bad_hpack_answer(struct exchange *exchange, const struct fault_confi
 static const struct fault_how bad_hpack = {.speaks = h2_is, .answer = bad_hpack_answer};
 
 static const struct type bad_frame_kinds = TYPE_CHOICE(fault_frame_choices);
-static const struct type bad_frame_or_true = TYPE_OR_TRUE(&bad_frame_kinds, int, "a name of these");
+static const struct type bad_frame_or_true =
+    FAULT_OR_TRUE(&bad_frame_kinds, int, "a name of these");
 static const struct row bad_frame_rows[] = {
     {"kind", &bad_frame_or_true, offsetof(struct fault_bytes, kind), 0, "ping-size",
      "What is wrong with it."},

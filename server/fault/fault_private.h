@@ -125,6 +125,18 @@ bool fault_tls_check(struct fault *fault, struct arena *arena, struct str *why);
 /** Frees the setups. */
 void faults_tls_clear(struct faults *faults);
 
+/* fault_read.c */
+
+/** What `of_type` reads, or nothing: `true` leaves what stands there already. */
+#define FAULT_OR_TRUE(of_type, c_type, text)                                                       \
+    {                                                                                              \
+        .name = (text), .size = sizeof(c_type), .read = fault_or_true_read,                        \
+        .schema = fault_or_true_schema, .of = (of_type)                                            \
+    }
+enum read_result fault_or_true_read(struct reader *reader, const struct type *type,
+                                    const struct node *node, void *into);
+struct json *fault_or_true_schema(struct schema_writer *writer, const struct type *type);
+
 /** Whether a name strikes connections that live, too, not only as they begin. */
 bool fault_kind_is_live(const struct fault_kind *kind);
 
