@@ -306,11 +306,16 @@ static void meeting_count(const struct meeting *meeting, struct faults *faults)
 static bool fault_meets(struct fault *fault, const struct exchange *exchange)
 {
     struct stream *stream = exchange->stream;
-    if (!h2_is(stream)) {
+    if (!fault_is_spoken(fault, stream)) {
         fault->skipped[SKIP_PROTOCOL]++;
         return false;
     }
     if (fault->kind->each_request) {
+        const struct fault_how *how = fault->kind->how;
+        if (how->fits && !how->fits(exchange, fault->config)) {
+            fault->skipped[SKIP_TAKEN]++;
+            return false;
+        }
         if (!fault_strikes_request(fault, exchange))
             return false;
         fault_strike(fault, stream, exchange);
@@ -325,19 +330,20 @@ static bool fault_meets(struct fault *fault, const struct exchange *exchange)
 }
 
 /** Whether a fault of whole connections stands on a route: a request there has it begin. */
-static bool fault_waits_for_request(const struct fault *fault, const struct fault_http2 *http2)
+static bool fault_waits_for_request(const struct fault *fault)
 {
-    return !http2->answer && http2->live && (fault->bound || fault->route.data);
+    const struct fault_how *how = fault->kind->how;
+    return how && !how->answer && how->live && (fault->bound || fault->route.data);
 }
 
 /** Lets one act on a request; whether that was taken over. */
-static bool fault_act(struct fault *fault, const struct fault_http2 *http2,
-                      struct exchange *exchange)
+static bool fault_act(struct fault *fault, struct exchange *exchange)
 {
     struct stream *stream = exchange->stream;
-    if (http2->answer)
-        return fault_meets(fault, exchange) && http2->answer(exchange, fault->config);
-    if (!h2_is(stream)) {
+    const struct fault_how *how = fault->kind->how;
+    if (how->answer)
+        return fault_meets(fault, exchange) && how->answer(exchange, fault->config);
+    if (!fault_is_spoken(fault, stream)) {
         fault->skipped[SKIP_PROTOCOL]++;
         return false;
     }
@@ -346,7 +352,7 @@ static bool fault_act(struct fault *fault, const struct fault_http2 *http2,
     fault_strike(fault, stream, NULL);
     /* the entry's observers may have lifted it, or ended the connection */
     if (fault_struck(fault, stream) && !stream->closing)
-        http2->live(stream, fault->config);
+        how->live(stream, fault->config);
     return false;
 }
 
@@ -366,15 +372,14 @@ bool faults_answer(struct faults *faults, struct str route, const struct list *o
     faults->busy++;
     meeting_count(&meeting, faults);
     for (struct fault *fault = faults->first; fault; fault = fault->next) {
-        const struct fault_http2 *http2 =
-            fault->kind->layer == FAULT_HTTP2 ? fault->kind->how : NULL;
-        if (!http2 || !(http2->answer || fault_waits_for_request(fault, http2)) || !fault->stands ||
-            !meeting_has(&meeting, fault))
+        const struct fault_how *how = fault->kind->how;
+        bool acts = how && (how->answer || fault_waits_for_request(fault));
+        if (!acts || !fault->stands || !meeting_has(&meeting, fault))
             continue;
         if (taken)
             fault->skipped[SKIP_TAKEN]++;
         else
-            taken = fault_act(fault, http2, exchange);
+            taken = fault_act(fault, exchange);
     }
     faults->busy--;
     return taken;
