@@ -356,11 +356,49 @@ static bool fault_act(struct fault *fault, struct exchange *exchange)
     return false;
 }
 
+/** What a fault does to requests, NULL: nothing; with `within` of those that end an answer only. */
+static const struct fault_how *meeting_how(const struct meeting *meeting, const struct fault *fault,
+                                           bool within)
+{
+    const struct fault_how *how = fault->kind->how;
+    if (!how || !(how->answer || fault_waits_for_request(fault)) || !fault->stands ||
+        !meeting_has(meeting, fault))
+        return NULL;
+    return (how->within && how->within(fault->config)) == within ? how : NULL;
+}
+
+/** Lets those act that do not end an answer which has begun; whether the request was taken over. */
+static bool meeting_act(const struct meeting *meeting, struct faults *faults)
+{
+    bool taken = false;
+    for (struct fault *fault = faults->first; fault; fault = fault->next) {
+        const struct fault_how *how = meeting_how(meeting, fault, false);
+        if (how && taken)
+            fault->skipped[SKIP_TAKEN]++;
+        else if (how)
+            taken = fault_act(fault, meeting->exchange);
+    }
+    return taken;
+}
+
+/** Lets the first of the others have the answer end, if one is to come. */
+static void meeting_act_within(const struct meeting *meeting, struct faults *faults, bool taken)
+{
+    for (struct fault *fault = faults->first; fault; fault = fault->next) {
+        const struct fault_how *how = meeting_how(meeting, fault, true);
+        uint64_t struck = fault->struck;
+        if (how && taken)
+            fault->skipped[SKIP_TAKEN]++;
+        else if (how)
+            (void)fault_act(fault, meeting->exchange);
+        taken = taken || fault->struck > struck;
+    }
+}
+
 bool faults_answer(struct faults *faults, struct str route, const struct list *of_route,
                    const struct list *of_answer, struct exchange *exchange)
 {
     const struct meeting meeting = {route, {of_route, of_answer}, exchange};
-    bool taken = false;
     for (size_t i = 0; i < COUNT_OF(meeting.lists); i++) {
         const struct list *list = meeting.lists[i];
         struct fault_config *const *configs = list ? list->items : NULL;
@@ -371,16 +409,8 @@ bool faults_answer(struct faults *faults, struct str route, const struct list *o
         return false;
     faults->busy++;
     meeting_count(&meeting, faults);
-    for (struct fault *fault = faults->first; fault; fault = fault->next) {
-        const struct fault_how *how = fault->kind->how;
-        bool acts = how && (how->answer || fault_waits_for_request(fault));
-        if (!acts || !fault->stands || !meeting_has(&meeting, fault))
-            continue;
-        if (taken)
-            fault->skipped[SKIP_TAKEN]++;
-        else
-            taken = fault_act(fault, exchange);
-    }
+    bool taken = meeting_act(&meeting, faults);
+    meeting_act_within(&meeting, faults, taken);
     faults->busy--;
     return taken;
 }

@@ -39,6 +39,9 @@ struct fault_how {
      * @return true when it has been taken over: it is not answered, and may have been freed
      */
     bool (*answer)(struct exchange *exchange, const struct fault_config *config);
+    /** Whether answer() lets the answer begin and ends it: that comes to pass only if no other
+     * fault takes the request over, or ends the answer before. NULL: it never does. */
+    bool (*within)(const struct fault_config *config);
 };
 
 /** Rows of the family of faults, ended by a NULL key; `extra` is a struct fault_kind. */

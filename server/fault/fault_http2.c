@@ -129,7 +129,13 @@ static bool reset_answer(struct exchange *exchange, const struct fault_config *c
     return false;
 }
 
-static const struct fault_how reset = {.speaks = h2_is, .answer = reset_answer};
+static bool reset_is_within(const struct fault_config *config)
+{
+    return ((const struct fault_reset *)config->kind.value)->at != RESET_AT_START;
+}
+
+static const struct fault_how reset = {
+    .speaks = h2_is, .answer = reset_answer, .within = reset_is_within};
 
 /* settings, max-streams, window */
 
