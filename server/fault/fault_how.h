@@ -13,10 +13,21 @@
 
 struct fault_config;
 
+struct fault;
+struct obstacle_type;
+
 /** What a name does: `how` of its struct fault_kind. Those that it lacks are NULL. */
 struct fault_how {
     /** Whether a connection speaks what it acts on: h1_is, h2_is. NULL: it acts on all. */
     bool (*speaks)(const struct stream *stream);
+    /** What stands in the way of a connection's bytes (fault_flow.h), which strikes by itself. It
+     * is there from the start of a new connection and, if of the layer stream, on those that live.
+     */
+    const struct obstacle_type *obstacle;
+    /** Whether it is for a new connection. NULL: for each. */
+    bool (*meets)(const struct stream *stream, const struct fault_config *config);
+    /** The whole port has it from now on, or not any more. */
+    void (*stand)(struct port *port, bool stands);
     /** A new connection of HTTP/2, before its first frame: changes what it begins with. */
     void (*begin_h2)(struct stream *stream, const struct fault_config *config,
                      struct h2_begin *begin);
@@ -45,6 +56,8 @@ struct fault_how {
 };
 
 /** Rows of the family of faults, ended by a NULL key; `extra` is a struct fault_kind. */
+extern const struct member fault_stream_members[];
+extern const struct member fault_connect_members[];
 extern const struct member fault_http1_members[];
 extern const struct member fault_http2_members[];
 /** Filled before main(). */

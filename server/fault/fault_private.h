@@ -23,10 +23,11 @@ enum fault_skip {
     SKIPS
 };
 
-/** What a connection that lived had moved when a fault with `after.bytes` was set. */
+/** What a connection that lived had moved when a fault was set that counts bytes. */
 struct fault_baseline {
     uint64_t connection;
-    uint64_t bytes;
+    uint64_t received;
+    uint64_t sent;
 };
 
 /** A fault that stands, or stood. */
@@ -47,6 +48,8 @@ struct fault {
     uint64_t connections;    /**< that came while it stood; right once it is gone */
     uint64_t requests;       /**< that came its way */
     uint64_t struck;         /**< connections or requests */
+    uint64_t armed;          /**< connections that it stood on; it strikes by itself */
+    uint64_t drew;           /**< connections whose bytes it drew for */
     uint64_t skipped[SKIPS];
     struct str key;     /**< of draws */
     struct timer begin; /**< it begins on connections that live: once `after` is reached */
@@ -87,7 +90,9 @@ struct fault_strikes {
     struct fault_strike {
         uint64_t fault; /**< its id */
         const struct fault_config *config;
-        bool told; /**< it is in the journal */
+        bool armed;     /**< it did not strike yet: fault_felt() */
+        bool of_answer; /**< that is over with the answer */
+        bool told;      /**< it is in the journal */
     } items[];
 };
 
@@ -107,7 +112,19 @@ bool fault_strikes_connection(struct fault *fault, const struct stream *stream);
 bool fault_strikes_request(struct fault *fault, const struct exchange *exchange);
 /** It strikes: counts, keeps, and journals that. `exchange` NULL: the connection. */
 void fault_strike(struct fault *fault, struct stream *stream, const struct exchange *exchange);
-/** Whether it struck that connection and was not lifted since. */
+/** It stands on that connection from now on, and strikes when it is felt. */
+void fault_arm(struct fault *fault, struct stream *stream, bool of_answer);
+/** One that stands on a connection is felt there: it strikes, if it still may. */
+bool fault_felt(struct stream *stream, uint64_t id);
+/** One that stands on a connection draws for its bytes: that it strikes none is chance. */
+void fault_draws(struct stream *stream, uint64_t id);
+/** Bytes that a connection moved in a direction, from where the fault counts. */
+uint64_t fault_moved(const struct fault *fault, const struct stream *stream, bool response);
+/** Whether it acts on what is answered by a route. */
+bool fault_is_of_route(const struct fault *fault);
+/** Another answer begins: what waited in vain for something to strike in the one before goes. */
+void faults_next_answer(struct stream *stream);
+/** Whether it struck that connection, or stands on it, and was not lifted since. */
 bool fault_struck(const struct fault *fault, const struct stream *stream);
 /** Ends what it does to the connections that it struck. */
 void fault_lift(struct fault *fault);
@@ -115,6 +132,8 @@ void fault_lift(struct fault *fault);
 void fault_begin_live(struct fault *fault);
 /** port->told: the connection is in the journal; so are now the faults that struck it. */
 void faults_told(struct port *port, struct stream *stream);
+/** port->begins. */
+void faults_begin(struct stream *stream);
 /** port->h2_begin. */
 void faults_h2_begin(struct stream *stream, struct h2_begin *begin);
 

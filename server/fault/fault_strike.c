@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "base/random.h"
+#include "server/fault/fault_flow.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -43,17 +44,33 @@ static int baseline_compare(const void *key, const void *member)
     return wanted < found ? -1 : wanted > found;
 }
 
-/** Whether a connection moved the bytes of `after`. */
+static const struct fault_baseline *baseline_of(const struct fault *fault,
+                                                const struct stream *stream)
+{
+    if (!fault->baseline_count)
+        return NULL;
+    return bsearch(&stream->number, fault->baselines, fault->baseline_count,
+                   sizeof *fault->baselines, baseline_compare);
+}
+
+uint64_t fault_moved(const struct fault *fault, const struct stream *stream, bool response)
+{
+    const struct fault_baseline *baseline = baseline_of(fault, stream);
+    /* on a route it counts from the answer, else from the first byte or from when it was set */
+    if (fault_is_of_route(fault) || (!baseline && stream->number <= fault->set_connection))
+        return 0;
+    if (response)
+        return stream_passed_out(stream) - (baseline ? baseline->sent : 0);
+    return stream->received - (baseline ? baseline->received : 0);
+}
+
+/** Whether a connection moved the bytes of `after`, in both directions. */
 static bool bytes_have_moved(const struct fault *fault, const struct stream *stream)
 {
-    uint64_t moved = stream->received + stream->sent;
-    const struct fault_baseline *baseline = NULL;
-    if (!fault->config->after.bytes)
-        return true;
-    if (fault->baseline_count)
-        baseline = bsearch(&stream->number, fault->baselines, fault->baseline_count,
-                           sizeof *fault->baselines, baseline_compare);
-    return moved - (baseline ? baseline->bytes : 0) >= fault->config->after.bytes;
+    const struct fault_baseline *baseline = baseline_of(fault, stream);
+    uint64_t moved = stream->received + stream_passed_out(stream);
+    return moved - (baseline ? baseline->received + baseline->sent : 0) >=
+           fault->config->after.bytes;
 }
 
 /** Whether `times` leave one, and the draw for this number says so. */
@@ -121,7 +138,8 @@ void fault_strike(struct fault *fault, struct stream *stream, const struct excha
     fault->struck++;
     if (!exchange) {
         struct fault_strike *strike = strikes_add(stream);
-        *strike = (struct fault_strike){fault->id, fault->config, stream->entry != 0};
+        *strike = (struct fault_strike){
+            .fault = fault->id, .config = fault->config, .told = stream->entry != 0};
         if (!strike->told)
             return;
     }
@@ -131,7 +149,7 @@ void fault_strike(struct fault *fault, struct stream *stream, const struct excha
 static struct fault_strike *strikes_untold(struct fault_strikes *strikes)
 {
     for (size_t i = 0; strikes && i < strikes->count; i++)
-        if (!strikes->items[i].told)
+        if (!strikes->items[i].told && !strikes->items[i].armed)
             return &strikes->items[i];
     return NULL;
 }
@@ -153,6 +171,74 @@ bool fault_struck(const struct fault *fault, const struct stream *stream)
         if (strikes->items[i].fault == fault->id)
             return true;
     return false;
+}
+
+/* Faults that strike by themselves */
+
+bool fault_is_of_route(const struct fault *fault)
+{
+    return fault->bound || fault->route.data;
+}
+
+void fault_arm(struct fault *fault, struct stream *stream, bool of_answer)
+{
+    fault->armed++;
+    *strikes_add(stream) = (struct fault_strike){
+        .fault = fault->id, .config = fault->config, .armed = true, .of_answer = of_answer};
+}
+
+static struct fault *fault_by_id(const struct faults *faults, uint64_t id)
+{
+    struct fault *fault = faults->first;
+    while (fault && fault->id != id)
+        fault = fault->next;
+    return fault;
+}
+
+static struct fault_strike *strike_of(const struct stream *stream, uint64_t id)
+{
+    struct fault_strikes *strikes = stream->struck;
+    for (size_t i = 0; strikes && i < strikes->count; i++)
+        if (strikes->items[i].fault == id)
+            return &strikes->items[i];
+    return NULL;
+}
+
+bool fault_felt(struct stream *stream, uint64_t id)
+{
+    struct fault *fault = fault_by_id(stream->port->faults, id);
+    struct fault_strike *strike = strike_of(stream, id);
+    if (!fault || !strike)
+        return false;
+    if (!strike->armed)
+        return true;
+    if (fault->config->times && fault->struck >= fault->config->times)
+        return false;
+    strike->armed = false;
+    strike->told = stream->entry != 0;
+    fault->struck++;
+    if (strike->told)
+        strike_journal(fault->faults->port, stream, NULL, fault->config);
+    return true;
+}
+
+void fault_draws(struct stream *stream, uint64_t id)
+{
+    struct fault *fault = fault_by_id(stream->port->faults, id);
+    if (fault)
+        fault->drew++;
+}
+
+void faults_next_answer(struct stream *stream)
+{
+    struct fault_strikes *strikes = stream->struck;
+    for (size_t i = strikes ? strikes->count : 0; i > 0; i--) {
+        struct fault_strike *strike = &strikes->items[i - 1];
+        if (!strike->armed || !strike->of_answer)
+            continue;
+        flows_lift(stream, strike->fault);
+        *strike = strikes->items[--strikes->count];
+    }
 }
 
 static void strike_forget(const struct fault *fault, struct stream *stream)
@@ -200,10 +286,12 @@ static void say_again(const struct faults *faults, struct stream *stream)
 }
 
 /** Lifts it from a connection that it struck. */
-static void lift_from(const struct fault *fault, struct stream *stream)
+static void lift_from(const struct fault *fault, struct stream *stream, bool to_the_end)
 {
     const struct fault_how *how = fault->kind->how;
     strike_forget(fault, stream);
+    if (to_the_end && !stream->closed)
+        flows_lift(stream, fault->id);
     if (!how->lift || !fault_reaches(fault, stream))
         return;
     stream_enter(stream);
@@ -218,6 +306,8 @@ void fault_lift(struct fault *fault)
 {
     struct faults *faults = fault->faults;
     const struct fault_how *how = fault->kind->how;
+    /* an end that an obstacle keeps goes on, too */
+    bool to_the_end = how && how->obstacle;
     timer_stop(&fault->begin);
     if (!how || fault->kind->each_request || faults->server->closing)
         return;
@@ -225,7 +315,7 @@ void fault_lift(struct fault *fault)
     /* streams stay in the list, and their memory stays, until a later turn */
     for (struct stream *stream = faults->port->oldest; stream; stream = stream->next)
         if (fault_struck(fault, stream))
-            lift_from(fault, stream);
+            lift_from(fault, stream, to_the_end);
     faults->busy--;
 }
 
@@ -236,6 +326,12 @@ static void live_begin(struct fault *fault, struct stream *stream)
         !fault_strikes_connection(fault, stream))
         return;
     stream_enter(stream);
+    if (fault->kind->how->obstacle) {
+        fault_arm(fault, stream, false);
+        flows_obstruct(stream, fault, true);
+        stream_leave(stream);
+        return;
+    }
     fault_strike(fault, stream, NULL);
     /* the entry's observers may have lifted it, or ended the connection */
     if (fault_struck(fault, stream) && fault_reaches(fault, stream))
@@ -243,13 +339,18 @@ static void live_begin(struct fault *fault, struct stream *stream)
     stream_leave(stream);
 }
 
+/** Whether it acts on connections that live. */
+static bool how_is_live(const struct fault_kind *kind)
+{
+    return kind->how && (kind->how->live || (kind->how->obstacle && kind->layer == FAULT_STREAM));
+}
+
 void fault_begin_live(struct fault *fault)
 {
     struct faults *faults = fault->faults;
-    const struct fault_how *how = fault->kind->how;
     const struct fault_after *after = &fault->config->after;
-    if (!how || !how->live || fault->kind->each_request || fault->begun || !fault->stands ||
-        fault->bound || fault->route.data)
+    if (!how_is_live(fault->kind) || fault->kind->each_request || fault->begun || !fault->stands ||
+        fault_is_of_route(fault))
         return;
     if (!time_has_come(fault)) {
         timer_start_at(&fault->begin, fault->set_ns + after->time_ns);
@@ -262,6 +363,22 @@ void fault_begin_live(struct fault *fault)
     for (struct stream *stream = faults->port->oldest; stream && fault->stands;
          stream = stream->next)
         live_begin(fault, stream);
+    faults->busy--;
+}
+
+void faults_begin(struct stream *stream)
+{
+    struct faults *faults = stream->port->faults;
+    faults->busy++;
+    for (struct fault *fault = faults->first; fault; fault = fault->next) {
+        const struct fault_how *how = fault->kind->how;
+        if (!how || !how->obstacle || fault_is_of_route(fault) ||
+            (how->meets && !how->meets(stream, fault->config)) ||
+            !fault_strikes_connection(fault, stream))
+            continue;
+        fault_arm(fault, stream, false);
+        flows_obstruct(stream, fault, false);
+    }
     faults->busy--;
 }
 
