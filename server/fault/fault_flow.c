@@ -289,8 +289,8 @@ static size_t flow_pressing(const struct flow *flow)
 {
     size_t size = 0;
     for (const struct obstacle *obstacle = flow_counted(flow); obstacle; obstacle = obstacle->next)
-        if (obstacle->weight > obstacle->type->room)
-            size += obstacle->weight - obstacle->type->room;
+        if (obstacle->weight > obstacle->room)
+            size += obstacle->weight - obstacle->room;
     return size;
 }
 

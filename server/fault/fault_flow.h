@@ -46,7 +46,6 @@ struct flow_item {
 /** What a fault does to a flow. All but `size` may be left out. */
 struct obstacle_type {
     size_t size; /**< of the obstacle's own struct, whose first member is a struct obstacle */
-    size_t room; /**< bytes that it keeps before who sends has to wait */
     bool counts; /**< it counts bytes from the connection's first one, as `after.bytes` does */
     bool answer; /**< on a route it acts on the answer's direction only */
     bool once;   /**< one obstacle is enough for both directions */
@@ -75,6 +74,7 @@ struct obstacle {
     uint64_t from;   /**< `after.bytes` */
     struct flow_item *first;
     struct flow_item *last;
+    size_t room;   /**< bytes that it keeps before who sends has to wait; init() sets it */
     size_t held;   /**< bytes kept; an end counts as one */
     size_t weight; /**< memory of them */
     struct timer timer;

@@ -10,11 +10,13 @@
 #include <string.h>
 
 enum {
-    LATENCY_ROOM = 16 * 1024 * 1024,     /**< bytes on their way before who sends has to wait */
+    MOST_ROOM = 16 * 1024 * 1024,        /**< bytes on their way before who sends has to wait */
     BANDWIDTH_STEP_NS = 5 * 1000 * 1000, /**< so long a piece takes at most */
-    SLICES = 256,                        /**< that leave in one turn */
-    DROP_BLOCK = 1460,                   /**< what a packet carries */
-    CORRUPT_BLOCK = 4096,                /**< bytes that one series of draws is for */
+    BANDWIDTH_ROOM_NS =
+        100 * 1000 * 1000, /**< what so long takes is kept: a late turn loses nothing */
+    SLICES = 256,          /**< that leave in one turn */
+    DROP_BLOCK = 1460,     /**< what a packet carries */
+    CORRUPT_BLOCK = 4096,  /**< bytes that one series of draws is for */
 };
 
 /** The obstacle's own struct. */
@@ -44,6 +46,7 @@ struct latency {
 static void latency_init(struct obstacle *obstacle)
 {
     OF(obstacle, latency)->random = obstacle_random(obstacle, 0);
+    obstacle->room = MOST_ROOM;
 }
 
 static int64_t latency_due(struct obstacle *obstacle, int64_t now_ns)
@@ -57,7 +60,6 @@ static int64_t latency_due(struct obstacle *obstacle, int64_t now_ns)
 
 static const struct obstacle_type latency = {
     .size = sizeof(struct latency),
-    .room = LATENCY_ROOM,
     .init = latency_init,
     .due_ns = latency_due,
     .release = release_due,
@@ -85,6 +87,12 @@ static int64_t rate_time(const struct rate *rate, uint64_t bytes)
     unsigned __int128 time_ns =
         ((unsigned __int128)bytes * (uint64_t)rate->per_ns + rate->amount - 1) / rate->amount;
     return time_ns < INT64_MAX ? (int64_t)time_ns : INT64_MAX;
+}
+
+static void bandwidth_init(struct obstacle *obstacle)
+{
+    uint64_t room = rate_bytes(obstacle->config->kind.value, BANDWIDTH_ROOM_NS);
+    obstacle->room = room < MOST_ROOM ? (size_t)room : MOST_ROOM;
 }
 
 static int64_t bandwidth_release(struct obstacle *obstacle, int64_t now_ns)
@@ -141,6 +149,7 @@ static const struct type bandwidth_type = {
 
 static const struct obstacle_type bandwidth = {
     .size = sizeof(struct bandwidth),
+    .init = bandwidth_init,
     .release = bandwidth_release,
 };
 

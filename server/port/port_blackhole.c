@@ -42,7 +42,7 @@ void port_plug_free(struct port *port)
 /** Connects to the port itself. */
 static int plug_connect(struct port *port)
 {
-    struct sockaddr_storage address;
+    struct sockaddr_storage address = {0};
     socklen_t size = sizeof address;
     if (getsockname(port->fd, (struct sockaddr *)&address, &size) < 0)
         return -errno;
