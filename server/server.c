@@ -97,6 +97,9 @@ void server_close_all(struct server *server)
     server->closing = true;
     while (server->count)
         port_free(server->ports[server->count - 1]);
+    /* streams stay in the list, and their memory stays, until a later turn */
+    for (struct stream *stream = server->dialed; stream; stream = stream->next)
+        stream_close(stream, CLOSE_KILL);
 }
 
 bool server_read_rest(struct server *server)
@@ -104,6 +107,8 @@ bool server_read_rest(struct server *server)
     bool any = false;
     for (size_t i = 0; i < server->count; i++)
         any |= port_read_rest(server->ports[i]);
+    for (struct stream *stream = server->dialed; stream; stream = stream->next)
+        any |= stream_read_now(stream);
     return any;
 }
 

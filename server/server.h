@@ -13,6 +13,7 @@
 
 struct port;
 struct scratch;
+struct stream;
 struct tls_authority;
 struct upstream;
 
@@ -25,7 +26,8 @@ struct server {
     size_t capacity;
     struct exchange
         *arriving; /**< the exchange whose request is being journalled right now: server_hold() */
-    uint64_t streams; /**< connections not yet gone */
+    struct stream *dialed; /**< connections that we made and that are not yet gone, newest first */
+    uint64_t streams;      /**< connections not yet gone, accepted or dialed */
     void (*gone)(
         struct server *server); /**< called when `streams` falls to 0 while closing, may be NULL */
     /** Told, in the next turn, that bytes came or went; NULL when nobody asks. */
@@ -45,8 +47,8 @@ void server_clear(struct server *server);
 /** A port by the name of its upstream, or NULL. */
 struct port *server_port(const struct server *server, struct str name);
 
-/** Ends everything at once: all ports are freed, all connections killed. `streams` falls to 0 in
- * later turns. */
+/** Ends everything at once: all ports are freed, all connections killed, the dialed ones too.
+ * `streams` falls to 0 in later turns. */
 void server_close_all(struct server *server);
 
 /**

@@ -140,6 +140,7 @@ static inline struct fake *fake_new(const char *yaml)
     fake->port.name = STR("api");
     fake->port.name_id = journal_intern(fake->server.journal, fake->port.name);
     fake->stream.port = &fake->port;
+    fake->stream.server = &fake->server;
     fake->stream.number = 7;
     fake->stream.watcher.fd = -1;
     fake->arena = arena_new();

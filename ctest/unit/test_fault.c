@@ -41,10 +41,11 @@ static bool noting_answer(struct exchange *exchange, const struct fault_config *
     return takes_over;
 }
 
-static const struct fault_http2 of_connections = {
-    .begin = noting_begin, .live = noting_live, .lift = noting_lift};
-static const struct fault_http2 of_requests = {.answer = noting_answer};
-static const struct fault_http2 of_both = {.begin = noting_begin, .answer = noting_answer};
+static const struct fault_how of_connections = {
+    .speaks = h2_is, .begin_h2 = noting_begin, .live = noting_live, .lift = noting_lift};
+static const struct fault_how of_requests = {.speaks = h2_is, .answer = noting_answer};
+static const struct fault_how of_both = {
+    .speaks = h2_is, .begin_h2 = noting_begin, .answer = noting_answer};
 static const struct fault_kind connection_kind = {.layer = FAULT_HTTP2, .how = &of_connections};
 static const struct fault_kind request_kind = {
     .layer = FAULT_HTTP2, .on_route = true, .each_request = true, .how = &of_requests};
@@ -112,7 +113,8 @@ static void world_clear(void)
 static struct stream *world_accept(void)
 {
     struct stream *stream = &streams[stream_count];
-    *stream = (struct stream){.port = &fake->port, .protocol = &h2_protocol};
+    *stream =
+        (struct stream){.server = &fake->server, .port = &fake->port, .protocol = &h2_protocol};
     stream->number = ++fake->port.accepted;
     stream->watcher.fd = -1;
     stream->entry = 1;

@@ -306,11 +306,16 @@ static void meeting_count(const struct meeting *meeting, struct faults *faults)
 static bool fault_meets(struct fault *fault, const struct exchange *exchange)
 {
     struct stream *stream = exchange->stream;
-    if (!h2_is(stream)) {
+    if (!fault_is_spoken(fault, stream)) {
         fault->skipped[SKIP_PROTOCOL]++;
         return false;
     }
     if (fault->kind->each_request) {
+        const struct fault_how *how = fault->kind->how;
+        if (how->fits && !how->fits(exchange, fault->config)) {
+            fault->skipped[SKIP_TAKEN]++;
+            return false;
+        }
         if (!fault_strikes_request(fault, exchange))
             return false;
         fault_strike(fault, stream, exchange);
@@ -325,19 +330,20 @@ static bool fault_meets(struct fault *fault, const struct exchange *exchange)
 }
 
 /** Whether a fault of whole connections stands on a route: a request there has it begin. */
-static bool fault_waits_for_request(const struct fault *fault, const struct fault_http2 *http2)
+static bool fault_waits_for_request(const struct fault *fault)
 {
-    return !http2->answer && http2->live && (fault->bound || fault->route.data);
+    const struct fault_how *how = fault->kind->how;
+    return how && !how->answer && how->live && (fault->bound || fault->route.data);
 }
 
 /** Lets one act on a request; whether that was taken over. */
-static bool fault_act(struct fault *fault, const struct fault_http2 *http2,
-                      struct exchange *exchange)
+static bool fault_act(struct fault *fault, struct exchange *exchange)
 {
     struct stream *stream = exchange->stream;
-    if (http2->answer)
-        return fault_meets(fault, exchange) && http2->answer(exchange, fault->config);
-    if (!h2_is(stream)) {
+    const struct fault_how *how = fault->kind->how;
+    if (how->answer)
+        return fault_meets(fault, exchange) && how->answer(exchange, fault->config);
+    if (!fault_is_spoken(fault, stream)) {
         fault->skipped[SKIP_PROTOCOL]++;
         return false;
     }
@@ -346,19 +352,19 @@ static bool fault_act(struct fault *fault, const struct fault_http2 *http2,
     fault_strike(fault, stream, NULL);
     /* the entry's observers may have lifted it, or ended the connection */
     if (fault_struck(fault, stream) && !stream->closing)
-        http2->live(stream, fault->config);
+        how->live(stream, fault->config);
     return false;
 }
 
 /** What a fault does to requests, NULL: nothing; with `within` of those that end an answer only. */
-static const struct fault_http2 *meeting_how(const struct meeting *meeting,
-                                             const struct fault *fault, bool within)
+static const struct fault_how *meeting_how(const struct meeting *meeting, const struct fault *fault,
+                                           bool within)
 {
-    const struct fault_http2 *http2 = fault->kind->layer == FAULT_HTTP2 ? fault->kind->how : NULL;
-    if (!http2 || !(http2->answer || fault_waits_for_request(fault, http2)) || !fault->stands ||
+    const struct fault_how *how = fault->kind->how;
+    if (!how || !(how->answer || fault_waits_for_request(fault)) || !fault->stands ||
         !meeting_has(meeting, fault))
         return NULL;
-    return (http2->within && http2->within(fault->config)) == within ? http2 : NULL;
+    return (how->within && how->within(fault->config)) == within ? how : NULL;
 }
 
 /** Lets those act that do not end an answer which has begun; whether the request was taken over. */
@@ -366,11 +372,11 @@ static bool meeting_act(const struct meeting *meeting, struct faults *faults)
 {
     bool taken = false;
     for (struct fault *fault = faults->first; fault; fault = fault->next) {
-        const struct fault_http2 *http2 = meeting_how(meeting, fault, false);
-        if (http2 && taken)
+        const struct fault_how *how = meeting_how(meeting, fault, false);
+        if (how && taken)
             fault->skipped[SKIP_TAKEN]++;
-        else if (http2)
-            taken = fault_act(fault, http2, meeting->exchange);
+        else if (how)
+            taken = fault_act(fault, meeting->exchange);
     }
     return taken;
 }
@@ -379,12 +385,12 @@ static bool meeting_act(const struct meeting *meeting, struct faults *faults)
 static void meeting_act_within(const struct meeting *meeting, struct faults *faults, bool taken)
 {
     for (struct fault *fault = faults->first; fault; fault = fault->next) {
-        const struct fault_http2 *http2 = meeting_how(meeting, fault, true);
+        const struct fault_how *how = meeting_how(meeting, fault, true);
         uint64_t struck = fault->struck;
-        if (http2 && taken)
+        if (how && taken)
             fault->skipped[SKIP_TAKEN]++;
-        else if (http2)
-            (void)fault_act(fault, http2, meeting->exchange);
+        else if (how)
+            (void)fault_act(fault, meeting->exchange);
         taken = taken || fault->struck > struck;
     }
 }

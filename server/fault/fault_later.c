@@ -10,7 +10,6 @@
 /** One that a route takes, too: it then strikes requests. */
 #define STREAM_OR_ROUTE(key, doc) LATER(key, doc, FAULT_STREAM, .on_route = true)
 #define CONNECT(key, doc, idle) LATER(key, doc, FAULT_CONNECT, .may_idle = (idle))
-#define HTTP1(key, doc) LATER(key, doc, FAULT_HTTP1, .on_route = true, .each_request = true)
 #define GRPC(key, doc) LATER(key, doc, FAULT_GRPC, .on_route = true, .each_request = true)
 
 const struct member fault_later_members[] = {
@@ -32,20 +31,6 @@ const struct member fault_later_members[] = {
     CONNECT("accept-then-stall", "Nothing is read or written after a connection was accepted.",
             false),
     CONNECT("max-connections", "Connections beyond so many are accepted and reset.", false),
-
-    HTTP1("truncate", "The body ends at a share of it, or after so many bytes."),
-    HTTP1("empty-response", "The connection ends without an answer."),
-    HTTP1("bad-status-line", "The status line is none."),
-    HTTP1("bad-header", "A header is none."),
-    HTTP1("header-flood", "So many bytes of headers."),
-    HTTP1("no-end-of-headers", "The head never ends."),
-    HTTP1("bad-chunk", "The size of a chunk is none."),
-    HTTP1("missing-last-chunk", "The last chunk does not come."),
-    HTTP1("both-lengths", "content-length and transfer-encoding."),
-    HTTP1("wrong-length", "content-length differs by so many bytes."),
-    HTTP1("extra-body", "Bytes behind the body."),
-    HTTP1("wrong-version", "Another version of HTTP in the status line."),
-    HTTP1("garbage", "Random bytes in place of the answer."),
 
     GRPC("no-trailers", "The trailers do not come."),
     GRPC("bad-status", "grpc-status is none."),

@@ -7,7 +7,7 @@
 #define GOTO_SERVER_FAULT_FAULT_PRIVATE_H
 
 #include "server/fault/fault.h"
-#include "server/fault/fault_http2.h"
+#include "server/fault/fault_how.h"
 #include "server/http/exchange.h"
 #include "server/port/port.h"
 #include "server/tls/tls.h"
@@ -98,6 +98,9 @@ bool fault_is(const struct fault *a, const struct fault *b);
 
 /* fault_strike.c */
 
+/** Whether what a fault acts on is spoken on a connection. */
+bool fault_is_spoken(const struct fault *fault, const struct stream *stream);
+
 /** Whether a fault may strike a connection that it did not strike before; counts why not. */
 bool fault_strikes_connection(struct fault *fault, const struct stream *stream);
 /** The same for the request that is about to be answered. */
@@ -122,11 +125,17 @@ bool fault_tls_check(struct fault *fault, struct arena *arena, struct str *why);
 /** Frees the setups. */
 void faults_tls_clear(struct faults *faults);
 
-/* The rows of the layers; fault_http2_members is in fault_http2.h. */
+/* fault_read.c */
 
-/** Filled before main(). */
-extern struct member fault_tls_members[];
-extern const struct member fault_later_members[];
+/** What `of_type` reads, or nothing: `true` leaves what stands there already. */
+#define FAULT_OR_TRUE(of_type, c_type, text)                                                       \
+    {                                                                                              \
+        .name = (text), .size = sizeof(c_type), .read = fault_or_true_read,                        \
+        .schema = fault_or_true_schema, .of = (of_type)                                            \
+    }
+enum read_result fault_or_true_read(struct reader *reader, const struct type *type,
+                                    const struct node *node, void *into);
+struct json *fault_or_true_schema(struct schema_writer *writer, const struct type *type);
 
 /** Whether a name strikes connections that live, too, not only as they begin. */
 bool fault_kind_is_live(const struct fault_kind *kind);

@@ -37,8 +37,28 @@ bool fault_kind_is_live(const struct fault_kind *kind)
 {
     if (kind->each_request || kind->layer == FAULT_STREAM)
         return true;
-    const struct fault_http2 *http2 = kind->layer == FAULT_HTTP2 ? kind->how : NULL;
-    return http2 && (http2->live || http2->answer);
+    return kind->how && (kind->how->live || kind->how->answer);
+}
+
+/* A name whose value may be left out, or `true` */
+
+enum read_result fault_or_true_read(struct reader *reader, const struct type *type,
+                                    const struct node *node, void *into)
+{
+    if (node->kind == NODE_NULL || (node->kind == NODE_BOOL && node->boolean))
+        return READ_OK;
+    if (node->kind == NODE_BOOL) {
+        diagnostics_add(reader->diagnostics, node->place, "a fault that is false is none");
+        diagnostics_help(reader->diagnostics, "leave the fault out");
+        return READ_FAILED;
+    }
+    return reader_read(reader, type->of, node, into);
+}
+
+struct json *fault_or_true_schema(struct schema_writer *writer, const struct type *type)
+{
+    return schema_either(writer, schema_text(writer, "{\"enum\": [true, null]}"),
+                         schema_of(writer, type->of));
 }
 
 /* The rows */
@@ -91,8 +111,8 @@ static const struct row fault_rows[] = {
      "By what `heal` lifts it."},
 };
 
-static const struct member *const fault_groups[] = {fault_tls_members, fault_http2_members,
-                                                    fault_later_members, NULL};
+static const struct member *const fault_groups[] = {fault_tls_members, fault_http1_members,
+                                                    fault_http2_members, fault_later_members, NULL};
 static const struct family fault_family = {"fault name", fault_groups};
 
 /* What fits a name */

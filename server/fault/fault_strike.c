@@ -166,23 +166,25 @@ static void strike_forget(const struct fault *fault, struct stream *stream)
     }
 }
 
-/* Connections of HTTP/2 */
+/* Connections */
 
-static bool stream_is_live(const struct stream *stream)
+bool fault_is_spoken(const struct fault *fault, const struct stream *stream)
 {
-    return !stream->closing && !stream->closed && h2_is(stream);
+    const struct fault_how *how = fault->kind->how;
+    return how && (!how->speaks || how->speaks(stream));
 }
 
-static const struct fault_http2 *http2_of(const struct fault *fault)
+/** Whether a fault can begin or end on a connection. */
+static bool fault_reaches(const struct fault *fault, const struct stream *stream)
 {
-    return fault->kind->layer == FAULT_HTTP2 ? fault->kind->how : NULL;
+    return !stream->closing && !stream->closed && fault_is_spoken(fault, stream);
 }
 
 /** Whether a fault of the same kind still holds a connection. */
 static bool is_held(const struct fault *fault, const struct stream *stream)
 {
     for (const struct fault *other = fault->faults->first; other; other = other->next)
-        if (http2_of(other) == http2_of(fault) && fault_struck(other, stream))
+        if (other->kind->how == fault->kind->how && fault_struck(other, stream))
             return true;
     return false;
 }
@@ -190,23 +192,24 @@ static bool is_held(const struct fault *fault, const struct stream *stream)
 /** Has those that still hold a connection say again what the one that was lifted unsaid. */
 static void say_again(const struct faults *faults, struct stream *stream)
 {
-    for (const struct fault *other = faults->first; other && stream_is_live(stream);
-         other = other->next)
-        if (http2_of(other) && http2_of(other)->again && fault_struck(other, stream))
-            http2_of(other)->live(stream, other->config);
+    for (const struct fault *other = faults->first; other; other = other->next) {
+        const struct fault_how *how = other->kind->how;
+        if (how && how->again && fault_struck(other, stream) && fault_reaches(other, stream))
+            how->live(stream, other->config);
+    }
 }
 
 /** Lifts it from a connection that it struck. */
 static void lift_from(const struct fault *fault, struct stream *stream)
 {
-    const struct fault_http2 *http2 = http2_of(fault);
+    const struct fault_how *how = fault->kind->how;
     strike_forget(fault, stream);
-    if (!http2->lift || !stream_is_live(stream))
+    if (!how->lift || !fault_reaches(fault, stream))
         return;
     stream_enter(stream);
-    if (!http2->joint || !is_held(fault, stream))
-        http2->lift(stream, fault->config);
-    if (http2->again)
+    if (!how->joint || !is_held(fault, stream))
+        how->lift(stream, fault->config);
+    if (how->again)
         say_again(fault->faults, stream);
     stream_leave(stream);
 }
@@ -214,9 +217,9 @@ static void lift_from(const struct fault *fault, struct stream *stream)
 void fault_lift(struct fault *fault)
 {
     struct faults *faults = fault->faults;
-    const struct fault_http2 *http2 = http2_of(fault);
+    const struct fault_how *how = fault->kind->how;
     timer_stop(&fault->begin);
-    if (!http2 || fault->kind->each_request || faults->server->closing)
+    if (!how || fault->kind->each_request || faults->server->closing)
         return;
     faults->busy++;
     /* streams stay in the list, and their memory stays, until a later turn */
@@ -229,23 +232,23 @@ void fault_lift(struct fault *fault)
 /** Begins it on one connection that lives. */
 static void live_begin(struct fault *fault, struct stream *stream)
 {
-    if (!stream_is_live(stream) || fault_struck(fault, stream) ||
+    if (!fault_reaches(fault, stream) || fault_struck(fault, stream) ||
         !fault_strikes_connection(fault, stream))
         return;
     stream_enter(stream);
     fault_strike(fault, stream, NULL);
     /* the entry's observers may have lifted it, or ended the connection */
-    if (fault_struck(fault, stream) && stream_is_live(stream))
-        http2_of(fault)->live(stream, fault->config);
+    if (fault_struck(fault, stream) && fault_reaches(fault, stream))
+        fault->kind->how->live(stream, fault->config);
     stream_leave(stream);
 }
 
 void fault_begin_live(struct fault *fault)
 {
     struct faults *faults = fault->faults;
-    const struct fault_http2 *http2 = http2_of(fault);
+    const struct fault_how *how = fault->kind->how;
     const struct fault_after *after = &fault->config->after;
-    if (!http2 || !http2->live || fault->kind->each_request || fault->begun || !fault->stands ||
+    if (!how || !how->live || fault->kind->each_request || fault->begun || !fault->stands ||
         fault->bound || fault->route.data)
         return;
     if (!time_has_come(fault)) {
@@ -267,12 +270,12 @@ void faults_h2_begin(struct stream *stream, struct h2_begin *begin)
     struct faults *faults = stream->port->faults;
     faults->busy++;
     for (struct fault *fault = faults->first; fault; fault = fault->next) {
-        const struct fault_http2 *http2 = http2_of(fault);
-        if (!http2 || !http2->begin || fault->kind->each_request || fault->bound ||
+        const struct fault_how *how = fault->kind->how;
+        if (!how || !how->begin_h2 || fault->kind->each_request || fault->bound ||
             fault->route.data || !fault_strikes_connection(fault, stream))
             continue;
         fault_strike(fault, stream, NULL);
-        http2->begin(stream, fault->config, begin);
+        how->begin_h2(stream, fault->config, begin);
     }
     faults->busy--;
 }

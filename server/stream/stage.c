@@ -102,7 +102,7 @@ static void stages_out(struct stream *stream, const struct iovec *parts, int cou
     for (int i = 0; i < count; i++)
         all[used++] = parts[i];
     if (corked.size)
-        stream->port->server->scratch->output_size = 0;
+        stream->server->scratch->output_size = 0;
     if (used)
         stream->top->type->out(stream->top, all, used);
     if (soon)
@@ -133,7 +133,7 @@ static void stages_keep(struct stream *stream, const struct iovec *parts, int co
     if (!stream->soon) {
         stream->soon = memory_alloc(sizeof *stream->soon);
         stream->soon->stream = stream;
-        timer_init(&stream->soon->timer, stream->port->server->loop, stages_soon_due);
+        timer_init(&stream->soon->timer, stream->server->loop, stages_soon_due);
         timer_start(&stream->soon->timer, 0);
     }
     for (int i = 0; i < count; i++)

@@ -19,7 +19,7 @@ enum { STREAM_READS = 16 };
 
 void stream_enter(struct stream *stream)
 {
-    struct scratch *scratch = server_scratch(stream->port->server);
+    struct scratch *scratch = server_scratch(stream->server);
     stream->busy++;
     if (!scratch->corked && !stream->closed)
         scratch->corked = stream;
@@ -27,7 +27,7 @@ void stream_enter(struct stream *stream)
 
 void stream_leave(struct stream *stream)
 {
-    struct scratch *scratch = server_scratch(stream->port->server);
+    struct scratch *scratch = server_scratch(stream->server);
     GOTO_ASSERT(stream->busy > 0);
     if (stream->busy > 1) {
         stream->busy--;
@@ -65,7 +65,7 @@ void stream_update(struct stream *stream)
 {
     int events = 0;
     /* tests of what stands above streams use ones without a socket */
-    if (stream->closed || !stream->watcher.loop)
+    if (stream->closed || stream->dialing || !stream->watcher.loop)
         return;
     if (stream->failed)
         events = UV_READABLE;
@@ -184,11 +184,13 @@ static void stream_look_behind(struct stream *stream)
 
 void stream_count(struct stream *stream, size_t received, size_t sent)
 {
-    struct server *server = stream->port->server;
+    struct server *server = stream->server;
     stream->received += received;
     stream->sent += sent;
-    stream->port->bytes_in += received;
-    stream->port->bytes_out += sent;
+    if (stream->port) {
+        stream->port->bytes_in += received;
+        stream->port->bytes_out += sent;
+    }
     if (server->bytes_moved && !timer_is_active(&server->bytes_soon))
         timer_start(&server->bytes_soon, 0);
 }
@@ -223,7 +225,7 @@ static size_t stream_read_once(struct stream *stream, char *into)
  * says so. */
 static void stream_read(struct stream *stream, bool dry)
 {
-    struct scratch *scratch = server_scratch(stream->port->server);
+    struct scratch *scratch = server_scratch(stream->server);
     bool shared = !scratch->input_taken;
     char *into = shared ? scratch->input : memory_alloc(SCRATCH_INPUT);
     if (shared)
@@ -253,11 +255,15 @@ static void stream_written(struct stream *stream)
     }
 }
 
-static void stream_ready(struct watcher *watcher, int events)
+void stream_ready(struct watcher *watcher, int events)
 {
     struct stream *stream = CONTAINER_OF(watcher, struct stream, watcher);
     if (stream->closed)
         return;
+    if (stream->dialing) {
+        dial_ready(stream);
+        return;
+    }
     /* libuv stops watching a socket that has an error: what it is comes out by reading */
     bool error = !uv_is_active((const uv_handle_t *)&watcher->poll);
     if (error)
@@ -289,7 +295,7 @@ bool stream_read_now(struct stream *stream)
 {
     uint64_t received = stream->received;
     bool ended = stream->socket_ended;
-    if (stream->closed || stream->busy || stream->socket_ended)
+    if (stream->closed || stream->dialing || stream->busy || stream->socket_ended)
         return false;
     stream_enter(stream);
     if (stream->closing)
@@ -318,8 +324,7 @@ void stream_resume(struct stream *stream)
     stream_leave(stream);
 }
 
-/** Keeps the peer's address; an IPv4 address mapped into IPv6 as IPv4. */
-static void stream_set_peer(struct stream_peer *peer, const struct sockaddr_storage *address)
+void stream_set_peer(struct stream_peer *peer, const struct sockaddr_storage *address)
 {
     if (address->ss_family == AF_INET6) {
         const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)address;
@@ -328,7 +333,7 @@ static void stream_set_peer(struct stream_peer *peer, const struct sockaddr_stor
         memcpy(peer->address, (const char *)&v6->sin6_addr + skip, sizeof v6->sin6_addr - skip);
         peer->port = ntohs(v6->sin6_port);
         peer->v6 = !mapped;
-    } else {
+    } else if (address->ss_family == AF_INET) {
         const struct sockaddr_in *v4 = (const struct sockaddr_in *)address;
         memcpy(peer->address, &v4->sin_addr, sizeof v4->sin_addr);
         peer->port = ntohs(v4->sin_port);
@@ -350,10 +355,10 @@ static void stream_journal_start(struct stream *stream)
     stream_peer_address(stream, address);
     int size = snprintf(text, sizeof text, stream->peer.v6 ? "[%s]:%u" : "%s:%u", address,
                         stream->peer.port);
-    struct entry entry = journal_entry(ENTRY_CONNECTION, stream->port->name_id);
+    struct entry entry = journal_entry(ENTRY_CONNECTION, stream->name_id);
     entry.connection = stream->number;
     stream->entry =
-        journal_append(stream->port->server->journal, &entry, (struct str){text, (size_t)size});
+        journal_append(stream->server->journal, &entry, (struct str){text, (size_t)size});
     if (stream->port->told)
         stream->port->told(stream->port, stream);
     /* an observer or the protocol's start() may have ended it */
@@ -379,7 +384,9 @@ struct stream *stream_new(struct port *port, int fd, const struct sockaddr_stora
     struct stream *stream = memory_alloc(sizeof *stream);
     struct server *server = port->server;
     server_scratch(server);
+    stream->server = server;
     stream->port = port;
+    stream->name_id = port->name_id;
     stream->number = ++port->accepted;
     stream->accepted_ns = clock_now();
     stream->active_ns = stream->accepted_ns;

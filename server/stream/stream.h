@@ -18,6 +18,7 @@
 
 struct fault_strikes;
 struct port;
+struct server;
 struct stage;
 struct stream;
 struct tls_info;
@@ -72,15 +73,17 @@ struct stream_peer {
  * timers' use. */
 struct stream {
     struct watcher watcher;
-    struct port *port;
+    struct server *server;
+    struct port *port; /**< that accepted it; NULL = we connected it: stream_dial() */
     const struct protocol *protocol;
     void *state;                /**< the protocol's */
+    void *owner;                /**< of one that we connected: who did; else NULL */
     struct stage *top;          /**< directly below the protocol; NULL = no stages */
     struct stage *bottom;       /**< directly above the socket */
     const struct tls_info *tls; /**< once a handshake stood; NULL = in clear */
     struct stream *previous;
     struct stream *next;        /**< in the port's list, oldest first */
-    uint64_t number;            /**< on its port, from 1 */
+    uint64_t number;            /**< on its port, from 1; 0 = none */
     uint64_t entry;             /**< in the journal: that it was accepted; 0 = not yet */
     int64_t accepted_ns;        /**< monotonic */
     int64_t active_ns;          /**< monotonic: the last time bytes moved */
@@ -94,6 +97,7 @@ struct stream {
     struct fault_strikes *struck; /**< the faults that struck it (server/fault); one block of
                                      memory, freed with the stream; NULL = none did */
     struct stream_peer peer;
+    uint32_t name_id;   /**< in the journal: of the port, or of whom it was connected for */
     uint16_t end_flags; /**< ENTRY_CLOSED_BY_…: who ended first; 0 = nobody yet */
     uint16_t busy;      /**< callbacks under way: stream_enter() */
     bool paused;        /**< the protocol takes nothing now */
@@ -107,6 +111,7 @@ struct stream {
     bool was_high;     /**< the queue was above the high mark: writable() is due */
     bool offering;     /**< protocol->bytes() is running */
     bool told_gone;    /**< protocol->gone() was called */
+    bool dialing;      /**< connect() is under way: nothing is read or written yet */
 };
 
 /** The most bytes that may wait in a stream's queue before writers should pause, and the low mark.
@@ -157,6 +162,32 @@ enum { STREAM_ADDRESS_SIZE = 48 };
 /** The peer's address as text, "127.0.0.1" or "::1"; an IPv4 address mapped into IPv6 reads as
  * IPv4. */
 struct str stream_peer_address(const struct stream *stream, char out[STREAM_ADDRESS_SIZE]);
+
+/* Connections that we make. */
+
+/** Where a connection leads, and what becomes of it. */
+struct stream_dial {
+    const struct sockaddr_storage *address; /**< IPv4, IPv6 or a unix socket */
+    unsigned address_size;
+    const struct protocol *protocol; /**< its start() is called once the connection stands */
+    void *owner;                     /**< stream->owner: for the protocol's start() */
+    uint32_t name_id;                /**< stream->name_id: for notes in the journal */
+    /**
+     * It could not be connected: `error` is a positive errno. Called at most once, never from
+     * within stream_dial(), and then nothing else is: the stream goes away by itself. May be NULL.
+     */
+    void (*failed)(void *owner, int error);
+};
+/**
+ * Connects without waiting. Nothing of it is journalled, and it belongs to no port: who dials tells
+ * of it. Time has no bound here: who waits has a timer and calls stream_close(KILL), after which
+ * failed() is not called either. `server->streams` counts it.
+ *
+ * @return the stream (start() or failed() comes later), or NULL with *error a positive errno: there
+ * is no descriptor left, or the address is none
+ */
+GOTO_MUST_USE struct stream *stream_dial(struct server *server, const struct stream_dial *dial,
+                                         int *error);
 
 /* For port.c */
 

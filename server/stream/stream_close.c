@@ -27,7 +27,9 @@ const char *close_how_name(enum close_how how)
 
 void end_journal(struct stream *stream)
 {
-    struct journal *journal = stream->port->server->journal;
+    struct journal *journal = stream->server->journal;
+    if (!stream->entry)
+        return;
     journal_set_closed(journal, stream->entry, stream->end_flags, journal_now(journal));
 }
 
@@ -74,19 +76,33 @@ static int end_count(const struct stream *stream, unsigned long request)
 static void stream_freed(struct watcher *watcher)
 {
     struct stream *stream = CONTAINER_OF(watcher, struct stream, watcher);
-    struct server *server = stream->port->server;
+    struct server *server = stream->server;
     GOTO_ASSERT(stream->busy == 0 && stream->told_gone);
     stages_free(stream);
-    port_forget(stream->port, stream);
+    if (stream->port)
+        port_forget(stream->port, stream);
+    else
+        dial_forget(stream);
     memory_free(stream->struck);
     memory_free(stream);
     if (--server->streams == 0 && server->closing && server->gone)
         server->gone(server);
 }
 
+/** The connection's own entry of its end. */
+static void end_journal_whole(const struct stream *stream)
+{
+    struct entry entry = journal_entry(ENTRY_CONNECTION_END, stream->name_id);
+    entry.connection = stream->number;
+    entry.value = clock_now() - stream->accepted_ns;
+    entry.extra = stream->received;
+    entry.extra2 = stream->sent;
+    entry.flags = stream->end_flags;
+    journal_append(stream->server->journal, &entry, (struct str){NULL, 0});
+}
+
 void end_finish(struct stream *stream, bool rst)
 {
-    struct journal *journal = stream->port->server->journal;
     if (stream->closed)
         return;
     if (rst) {
@@ -95,7 +111,8 @@ void end_finish(struct stream *stream, bool rst)
     }
     stream->closed = true;
     stream->closing = true;
-    stream->port->live--;
+    if (stream->port)
+        stream->port->live--;
     end_free(stream);
     queue_free(stream);
     stages_drop(stream);
@@ -105,14 +122,9 @@ void end_finish(struct stream *stream, bool rst)
     stream->input = NULL;
     watcher_close(&stream->watcher, stream_freed);
     close(stream->watcher.fd);
-    struct entry entry = journal_entry(ENTRY_CONNECTION_END, stream->port->name_id);
-    entry.connection = stream->number;
-    entry.value = clock_now() - stream->accepted_ns;
-    entry.extra = stream->received;
-    entry.extra2 = stream->sent;
-    entry.flags = stream->end_flags;
     stream_enter(stream);
-    journal_append(journal, &entry, (struct str){NULL, 0});
+    if (stream->port)
+        end_journal_whole(stream);
     stream_leave(stream);
 }
 
@@ -193,7 +205,7 @@ static void end_advance_rst(struct stream *stream)
         return;
     }
     if (late)
-        journal_note(stream->port->server->journal, ENTRY_NOTE, stream->port->name_id,
+        journal_note(stream->server->journal, ENTRY_NOTE, stream->name_id,
                      "connection %llu: the peer had not acknowledged everything 1 s after it was "
                      "written: RST",
                      (unsigned long long)stream->number);
@@ -219,7 +231,7 @@ void end_advance(struct stream *stream)
 static void end_late_fin(struct stream *stream)
 {
     if (!stream->end->fin_sent)
-        journal_note(stream->port->server->journal, ENTRY_NOTE, stream->port->name_id,
+        journal_note(stream->server->journal, ENTRY_NOTE, stream->name_id,
                      "connection %llu: the peer took nothing of what was queued for 1 s: closed",
                      (unsigned long long)stream->number);
     end_note_ours(stream, ENTRY_CLOSED_BY_SERVER);
@@ -253,7 +265,7 @@ static void end_start(struct stream *stream, enum close_how how)
         stream->end = memory_alloc(sizeof *stream->end);
         stream->end->stream = stream;
         stream->end->ending = stream->top;
-        timer_init(&stream->end->timer, stream->port->server->loop, end_due);
+        timer_init(&stream->end->timer, stream->server->loop, end_due);
     }
     stream->end->how = how;
     stream->end->sent = stream->sent;
@@ -264,6 +276,9 @@ void stream_close(struct stream *stream, enum close_how how)
 {
     if (stream->closed || how == CLOSE_KEEP)
         return;
+    /* there is nothing yet that could be ended in another way */
+    if (stream->dialing)
+        how = CLOSE_KILL;
     if (how == CLOSE_DRAIN && stream->closing)
         return;
     stream_enter(stream);

@@ -79,6 +79,15 @@ void stages_drop(struct stream *stream);
 /** Frees the stages. */
 void stages_free(struct stream *stream);
 
+/** Keeps the peer's address; an IPv4 address mapped into IPv6 as IPv4; of a unix socket none. */
+void stream_set_peer(struct stream_peer *peer, const struct sockaddr_storage *address);
+/** The watcher's callback of every stream. */
+void stream_ready(struct watcher *watcher, int events);
+/** A connect() that was under way has come to something. */
+void dial_ready(struct stream *stream);
+/** Takes one that we connected off the server's list. */
+void dial_forget(struct stream *stream);
+
 /** Offers bytes to the protocol; keeps what it does not take. */
 void stream_offer(struct stream *stream, struct str bytes);
 

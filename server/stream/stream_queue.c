@@ -58,7 +58,7 @@ static void queue_soon(struct timer *timer)
 
 static void queue_append(struct stream *stream, struct str bytes)
 {
-    struct server *server = stream->port->server;
+    struct server *server = stream->server;
     if (bytes.size == 0 || stream->failed)
         return;
     if (!stream->queue) {
@@ -67,7 +67,7 @@ static void queue_append(struct stream *stream, struct str bytes)
         timer_init(&stream->queue->soon, server->loop, queue_soon);
     }
     if (bytes.size > STREAM_MOST_QUEUED - stream->queue->bytes.size) {
-        journal_note(server->journal, ENTRY_NOTE, stream->port->name_id,
+        journal_note(server->journal, ENTRY_NOTE, stream->name_id,
                      "connection %llu: more than 1 GiB waits to be sent: closed",
                      (unsigned long long)stream->number);
         end_note(stream, ENTRY_CLOSED_BY_SERVER);
@@ -84,7 +84,7 @@ static void queue_append(struct stream *stream, struct str bytes)
 
 struct str queue_collected(const struct stream *stream)
 {
-    const struct scratch *scratch = server_scratch(stream->port->server);
+    const struct scratch *scratch = server_scratch(stream->server);
     if (scratch->corked != stream)
         return (struct str){NULL, 0};
     return (struct str){scratch->output, scratch->output_size};
@@ -143,7 +143,7 @@ static size_t queue_settle(struct stream *stream, struct str corked, size_t sent
     }
     if (corked.size == 0)
         return sent;
-    stream->port->server->scratch->output_size = 0;
+    stream->server->scratch->output_size = 0;
     if (sent >= corked.size)
         return sent - corked.size;
     queue_append(stream, str_from(corked, sent));
@@ -197,7 +197,7 @@ static size_t parts_size(const struct iovec *parts, int count)
 
 bool queue_cork(struct stream *stream, const struct iovec *parts, int count)
 {
-    struct scratch *scratch = stream->port->server->scratch;
+    struct scratch *scratch = stream->server->scratch;
     if (scratch->corked != stream ||
         parts_size(parts, count) > SCRATCH_OUTPUT - scratch->output_size)
         return false;

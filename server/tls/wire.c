@@ -35,7 +35,7 @@ static struct wire *wire_of(struct stage *stage)
 }
 
 /** TLS above, always the next one. */
-static const struct tls_layer *wire_layer(const struct wire *wire)
+static struct tls_layer *wire_layer(const struct wire *wire)
 {
     return CONTAINER_OF(wire->stage.up, struct tls_layer, stage);
 }
@@ -65,8 +65,7 @@ static struct str record_first(struct str bytes)
 static void wire_send_random(struct wire *wire, size_t size, struct str head)
 {
     struct stream *stream = wire->stage.stream;
-    struct random random =
-        random_for(stream->port->server->seed, STR("tls garbage"), stream->number);
+    struct random random = random_for(stream->server->seed, STR("tls garbage"), stream->number);
     char *bytes = memory_alloc(size + head.size);
     random_bytes(&random, bytes + head.size, size);
     /* the first byte of garbage is that of no record */
@@ -81,6 +80,7 @@ static void wire_send_random(struct wire *wire, size_t size, struct str head)
 static void wire_send_alert(struct wire *wire)
 {
     const char record[] = {RECORD_ALERT, 3, 3, 0, 2, SSL3_AL_FATAL, (char)wire->alert};
+    wire_layer(wire)->alert_sent = wire->alert;
     wire_send(wire, (struct str){record, sizeof record});
 }
 
@@ -116,12 +116,21 @@ static void wire_answer(struct wire *wire)
     stream_close(stream, wire->kind == WIRE_RESET ? CLOSE_RST : CLOSE_FIN);
 }
 
+bool tls_wire_is_mute(enum tls_wire wire)
+{
+    static const enum tls_wire mute[] = {WIRE_STALL, WIRE_GARBAGE,   WIRE_RESET,
+                                         WIRE_CLOSE, WIRE_PLAINTEXT, WIRE_OVERSIZED_RECORD,
+                                         WIRE_ALERT};
+    for (size_t i = 0; i < COUNT_OF(mute); i++)
+        if (wire == mute[i])
+            return true;
+    return false;
+}
+
 /** Whether this kind answers the ClientHello itself. */
 static bool wire_answers(const struct wire *wire)
 {
-    return wire->kind == WIRE_GARBAGE || wire->kind == WIRE_RESET || wire->kind == WIRE_CLOSE ||
-           wire->kind == WIRE_PLAINTEXT || wire->kind == WIRE_OVERSIZED_RECORD ||
-           wire->kind == WIRE_ALERT;
+    return wire->kind != WIRE_STALL && tls_wire_is_mute(wire->kind);
 }
 
 /** Whether the client's first record is whole; one that is none counts as such. */
@@ -306,6 +315,6 @@ struct stage *tls_wire_new(struct stream *stream, const struct tls_setup *setup)
     wire->kind = setup->wire;
     wire->alert = setup->raw_alert;
     wire->rate = setup->drip ? setup->drip : 1;
-    timer_init(&wire->timer, stream->port->server->loop, wire_drip_due);
+    timer_init(&wire->timer, stream->server->loop, wire_drip_due);
     return &wire->stage;
 }

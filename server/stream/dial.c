@@ -1,0 +1,180 @@
+/* Connections that we make: connect() without waiting, then a stream like any other. */
+#include "base/clock.h"
+#include "base/memory.h"
+#include "server/server.h"
+#include "server/stream/scratch.h"
+#include "server/stream/stage.h"
+#include "server/stream/stream_private.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+/** A connect() under way: the state of a stream whose protocol has not begun. */
+struct dialing {
+    const struct protocol *protocol;
+    void (*failed)(void *owner, int error);
+    struct stream *stream;
+    struct timer timer; /**< active: connect() ended at once */
+    int error;          /**< as it said; 0 = it stands */
+};
+
+static size_t dialing_bytes(struct stream *stream, struct str bytes)
+{
+    (void)stream;
+    return bytes.size;
+}
+
+static void dialing_nothing(struct stream *stream)
+{
+    (void)stream;
+}
+
+static void dialing_ended(struct stream *stream, bool reset)
+{
+    (void)stream;
+    (void)reset;
+}
+
+static bool dialing_is_idle(const struct stream *stream)
+{
+    (void)stream;
+    return true;
+}
+
+static void dialing_free(struct stream *stream)
+{
+    struct dialing *dialing = stream->state;
+    timer_stop(&dialing->timer);
+    memory_free(dialing);
+    stream->state = NULL;
+}
+
+/** What a stream speaks before its protocol: nothing. */
+static const struct protocol dialing_protocol = {
+    .name = "dialing",
+    .bytes = dialing_bytes,
+    .writable = dialing_nothing,
+    .ended = dialing_ended,
+    .closing = dialing_nothing,
+    .drain = dialing_nothing,
+    .is_idle = dialing_is_idle,
+    .gone = dialing_free,
+};
+
+static void dialing_fail(struct stream *stream, int error)
+{
+    const struct dialing *dialing = stream->state;
+    void (*failed)(void *, int) = dialing->failed;
+    stream->failed = true;
+    stream->dialing = false;
+    end_finish(stream, false);
+    if (failed)
+        failed(stream->owner, error);
+}
+
+static void dialing_stands(struct stream *stream)
+{
+    const struct protocol *protocol = ((struct dialing *)stream->state)->protocol;
+    stream->dialing = false;
+    stream->active_ns = clock_now();
+    stream_set_protocol(stream, protocol);
+}
+
+static void dialing_settle(struct stream *stream, int error)
+{
+    stream_enter(stream);
+    if (error)
+        dialing_fail(stream, error);
+    else
+        dialing_stands(stream);
+    stream_leave(stream);
+}
+
+static void dialing_due(struct timer *timer)
+{
+    struct dialing *dialing = CONTAINER_OF(timer, struct dialing, timer);
+    dialing_settle(dialing->stream, dialing->error);
+}
+
+void dial_ready(struct stream *stream)
+{
+    int error = 0;
+    socklen_t size = sizeof error;
+    if (getsockopt(stream->watcher.fd, SOL_SOCKET, SO_ERROR, &error, &size) != 0)
+        error = errno;
+    dialing_settle(stream, error);
+}
+
+static int dial_socket(int family)
+{
+    int one = 1;
+    int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd >= 0 && family != AF_UNIX)
+        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+    return fd;
+}
+
+/** Calls connect(); what it comes to is told in a later turn. */
+static void dial_begin(struct stream *stream, const struct stream_dial *dial)
+{
+    struct dialing *dialing = stream->state;
+    int result;
+    do
+        result = connect(stream->watcher.fd, (const struct sockaddr *)dial->address,
+                         (socklen_t)dial->address_size);
+    while (result != 0 && errno == EINTR);
+    if (result != 0 && errno == EINPROGRESS) {
+        watcher_set(&stream->watcher, UV_WRITABLE);
+        return;
+    }
+    dialing->error = result == 0 ? 0 : errno;
+    timer_start(&dialing->timer, 0);
+}
+
+struct stream *stream_dial(struct server *server, const struct stream_dial *dial, int *error)
+{
+    int fd = dial_socket(dial->address->ss_family);
+    if (fd < 0) {
+        *error = errno;
+        return NULL;
+    }
+    struct stream *stream = memory_alloc(sizeof *stream);
+    struct dialing *dialing = memory_alloc(sizeof *dialing);
+    server_scratch(server);
+    *dialing =
+        (struct dialing){.protocol = dial->protocol, .failed = dial->failed, .stream = stream};
+    timer_init(&dialing->timer, server->loop, dialing_due);
+    stream->server = server;
+    stream->owner = dial->owner;
+    stream->name_id = dial->name_id;
+    stream->protocol = &dialing_protocol;
+    stream->state = dialing;
+    stream->dialing = true;
+    stream->accepted_ns = clock_now();
+    stream->active_ns = stream->accepted_ns;
+    stream_set_peer(&stream->peer, dial->address);
+    stream->next = server->dialed;
+    if (server->dialed)
+        server->dialed->previous = stream;
+    server->dialed = stream;
+    server->streams++;
+    /* a fresh socket can be watched: what fails here is our own mistake */
+    GOTO_ASSERT(watcher_init(&stream->watcher, server->loop, fd, stream_ready) == 0);
+    dial_begin(stream, dial);
+    return stream;
+}
+
+void dial_forget(struct stream *stream)
+{
+    struct server *server = stream->server;
+    if (stream->previous)
+        stream->previous->next = stream->next;
+    else
+        server->dialed = stream->next;
+    if (stream->next)
+        stream->next->previous = stream->previous;
+}
