@@ -148,8 +148,10 @@ static void ck_ends(struct tls_script script, const char *expect)
 {
     char yaml[512];
     struct step_rig step;
+    /* what libcurl says about a connection is not what it says about the request */
     snprintf(yaml, sizeof yaml,
-             "http: {url: 'https://127.0.0.1:PORT/', tls: {verify: false}, timeout: %s}\n"
+             "http: {url: 'https://127.0.0.1:PORT/GOAWAY', headers: {x: left intact}, "
+             "tls: {verify: false}, timeout: %s}\n"
              "expect: {%s}",
              strstr(expect, "error: timeout") ? "200ms" : "20s", expect);
     the_tls.script = script;
@@ -254,12 +256,16 @@ START_TEST(test_ends_of_http2)
         {STR_INIT(GREET RESET("\7")), SILENCE, "error: http2-reset(REFUSED_STREAM)"},
         {STR_INIT(GREET RESET("\x8")), SILENCE, "error: http2-reset(CANCEL)"},
         {STR_INIT(GREET OK2 HELLO RESET("\x8")), SILENCE, "error: http2-reset"},
+        {STR_INIT(GREET RESET("\x0d")), SILENCE, "error: http2-reset(HTTP_1_1_REQUIRED)"},
+        {STR_INIT(GREET OK2 HELLO RESET("\x0d")), SILENCE, "error: http2-reset"},
         {STR_INIT(GREET DATA_ON_0), SILENCE, "error: protocol"},
         {STR_INIT(GREET "\0\0\4\1\4\0\0\0\1\xff\xff\xff\xff"), SILENCE, "error: protocol"},
         {STR_INIT(OK2), SILENCE, "error: protocol"}, /* no SETTINGS before it */
         {STR_INIT("HTTP/1.1 505 No\r\n\r\n"), CLOSE_NOTIFY, "error: protocol"},
         /* nghttp2 has given the connection up, libcurl waits on; it must not be whole */
         {STR_INIT(GREET OK2 HELLO DATA_ON_0), SILENCE, "error: timeout"},
+        {STR_INIT(GREET OK2 HELLO DATA_ON_0), CLOSE_NOTIFY, "error: protocol"},
+        {STR_INIT(GREET GOAWAY("\1", "\0") OK2 HELLO), CLOSE_NOTIFY, "error: http2-goaway"},
         {STR_INIT(GREET OK2 END), SILENCE, "version: '2', body: hello, tls: {alpn: h2}"},
         {STR_INIT(GREET OK2 END), CLOSE_NOTIFY, "version: '2', body: hello"},
         {STR_INIT(GREET OK2 END), BARE_FIN, "version: '2', body: hello"},

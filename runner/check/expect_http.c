@@ -1,6 +1,7 @@
 #include "runner/check/expect_http.h"
 
 #include "runner/check/error.h"
+#include "runner/check/tls_names.h"
 #include "runner/client/http.h"
 
 /* The table. */
@@ -58,7 +59,7 @@ static const struct type certificate_type =
 static const struct type certificate_pointer = TYPE_POINTER(&certificate_type);
 
 static const struct row tls_rows[] = {
-    {"version", &type_predicate_text, offsetof(struct http_expect_tls, version), 0, NULL,
+    {"version", &tls_version_predicate, offsetof(struct http_expect_tls, version), 0, NULL,
      "TLSv1.2, TLSv1.3 …"},
     {"cipher", &type_predicate_text, offsetof(struct http_expect_tls, cipher), 0, NULL,
      "The cipher, by OpenSSL's name: TLS_AES_256_GCM_SHA384."},

@@ -81,7 +81,7 @@ static int on_sending(void *context, char *remote_address, char *local_address, 
     (void)local_address;
     (void)local_port;
     http_pool_sending(try->pool);
-    if (!http_try_sending_tls(try))
+    if (try->stop != HTTP_NOT_STOPPED || !http_try_sending_tls(try))
         return CURL_PREREQFUNC_ABORT;
     http_head_reset(&try->head);
     buf_reset(&try->body);
@@ -104,10 +104,14 @@ static void start_connect_timeout(struct http_try *try)
         timer_start(&try->connect_timeout, try->request->connect_timeout_ns);
 }
 
-static void on_connecting(void *context)
+static bool on_connecting(void *context)
 {
+    const struct http_try *try = context;
+    if (try->stop != HTTP_NOT_STOPPED)
+        return false;
     http_try_forget_tls(context);
     start_connect_timeout(context);
+    return true;
 }
 
 /* The end. */

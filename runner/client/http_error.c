@@ -74,6 +74,7 @@ static const struct {
     {HTTP_BROKEN, "protocol"},
     {HTTP_CUT, "truncated"},
     {HTTP_NO_H2, "tls-alpn"},
+    {HTTP_H1_REQUIRED, "http2-reset(HTTP_1_1_REQUIRED)"},
 };
 
 /* What libcurl tells. */

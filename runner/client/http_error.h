@@ -26,11 +26,13 @@ enum http_stop {
     HTTP_LIMIT, /**< a limit in time ran out */
     HTTP_HEAD_TOO_LARGE,
     HTTP_BODY_TOO_LARGE,
-    HTTP_REDIRECTS, /**< one more than `follow` allows */
-    HTTP_BROKEN,    /**< we saw a rule of HTTP broken that libcurl lets pass */
-    HTTP_CUT,       /**< so did we, and something is missing: a compressed body has no end */
-    HTTP_NO_H2,     /**< version "2" was demanded, and ALPN did not agree on it */
-    HTTP_NOT_READY, /**< what the request needs could not be had: never sent */
+    HTTP_REDIRECTS,   /**< one more than `follow` allows */
+    HTTP_BROKEN,      /**< we saw a rule of HTTP broken that libcurl lets pass */
+    HTTP_CUT,         /**< so did we, and something is missing: a compressed body has no end */
+    HTTP_NO_H2,       /**< version "2" was demanded, and ALPN did not agree on it */
+    HTTP_H1_REQUIRED, /**< the stream was reset with HTTP_1_1_REQUIRED: libcurl would go on in
+                         HTTP/1.1 */
+    HTTP_NOT_READY,   /**< what the request needs could not be had: never sent */
 };
 
 /** All that is known about the end of an exchange. */

@@ -103,15 +103,28 @@ static CURLcode on_context(CURL *easy, void *context, void *user)
     return CURLE_SSL_CERTPROBLEM;
 }
 
-/** What libcurl does not tell otherwise: GOAWAY of HTTP/2, and whether the connection stands. */
+/**
+ * What libcurl does not tell otherwise: GOAWAY of HTTP/2, HTTP_1_1_REQUIRED, and whether the
+ * connection stands. It also says what it sends (the path, headers): texts are told by how they
+ * begin.
+ */
 static int on_talk(CURL *easy, curl_infotype type, char *text, size_t size, void *user)
 {
     struct http_try *try = user;
+    struct str said = {text, size};
     (void)easy;
-    if (type == CURLINFO_TEXT && str_find((struct str){text, size}, STR("GOAWAY")) >= 0)
+    if (type != CURLINFO_TEXT)
+        return 0;
+    /* as 7.88 spells it */
+    if (str_starts(said, STR("recveived GOAWAY")) || str_starts(said, STR("received GOAWAY")))
         try->goaway = true;
-    if (type == CURLINFO_TEXT && str_find((struct str){text, size}, STR("left intact")) >= 0)
+    if (str_starts(said, STR("Connection #")) && str_find(said, STR("left intact")) >= 0)
         try->intact = true;
+    /* it would ask again by HTTP/1.1, and as our ALPN is not its own, again and again */
+    if (str_starts(said, STR("Downgrades to HTTP/1.1"))) {
+        try->stop = HTTP_H1_REQUIRED;
+        try->stop_words = STR("the peer reset the stream: HTTP_1_1_REQUIRED");
+    }
     return 0;
 }
 

@@ -43,6 +43,9 @@ static void layer_learn(struct tls_layer *layer)
     struct tls_info *info = &layer->info;
     const char *sni = SSL_get_servername(layer->ssl, TLSEXT_NAMETYPE_host_name);
     const SSL_CIPHER *cipher = SSL_get_current_cipher(layer->ssl);
+    /* before TLS 1.3 it is the current one only once both sides are through */
+    if (!cipher)
+        cipher = SSL_get_pending_cipher(layer->ssl);
     X509 *client = SSL_get0_peer_certificate(layer->ssl);
     if (cipher) {
         info->version = arena_copy(layer->arena, str_of(SSL_get_version(layer->ssl)));
@@ -56,6 +59,16 @@ static void layer_learn(struct tls_layer *layer)
     if (client)
         info->client_cert = name_write(X509_get_subject_name(client), layer->arena);
     info->resumed = SSL_session_reused(layer->ssl) == 1;
+}
+
+void tls_layer_asked(SSL *ssl, struct str name)
+{
+    struct tls_layer *layer = SSL_get_app_data(ssl);
+    bool plain = name.size > 0 && name.size <= TLSEXT_MAXLEN_host_name;
+    for (size_t i = 0; i < name.size && plain; i++)
+        plain = name.data[i] > ' ' && name.data[i] < 0x7f;
+    if (layer && plain)
+        layer->info.sni = arena_copy(layer->arena, name);
 }
 
 /** The handshake ended: its one entry. `error` data NULL = it is whole. */
@@ -101,12 +114,12 @@ static void layer_info(const SSL *ssl, int where, int value)
     struct tls_layer *layer = SSL_get_app_data(ssl);
     bool fatal = value >> 8 == SSL3_AL_FATAL;
     int alert = value & 0xff;
-    /* of what ends nothing, the journal tells nothing: close_notify, user_canceled, and a warning
-     * of TLS 1.2; in TLS 1.3 all others are errors, whatever level they name (RFC 8446 section 6)
-     */
+    /* of what ends nothing, the journal tells nothing: close_notify, user_canceled (unless we send
+     * it for the spec's sake), and a warning of TLS 1.2; in TLS 1.3 all others are errors, whatever
+     * level they name (RFC 8446 section 6) */
     bool ends = fatal || SSL_version(ssl) >= TLS1_3_VERSION;
-    if (!(where & SSL_CB_ALERT) || !ends || alert == SSL_AD_CLOSE_NOTIFY ||
-        alert == SSL_AD_USER_CANCELLED)
+    bool cancels = alert == SSL_AD_USER_CANCELLED && where & SSL_CB_READ;
+    if (!(where & SSL_CB_ALERT) || !ends || alert == SSL_AD_CLOSE_NOTIFY || cancels)
         return;
     if (where & SSL_CB_READ)
         layer->alert_received = alert;
@@ -135,6 +148,12 @@ static void layer_fail(struct tls_layer *layer)
     char name[24];
     struct str reason = layer_reason();
     layer->failed = true;
+    if (!layer->stands && tls_wire_is_mute(layer->setup->wire)) {
+        /* nobody hears of it: what stands below has its own answer to the ClientHello, or none */
+        layer->alert_sent = -1;
+        ERR_clear_error();
+        return;
+    }
     layer_pump(layer);
     if (!layer->stands) {
         layer_journal(layer, reason);
@@ -312,14 +331,27 @@ static bool wire_is_slow(enum tls_wire wire)
            wire == WIRE_STALL_BEFORE_FINISHED || wire == WIRE_DRIP;
 }
 
+/** When the handshake has to be whole, at the latest; INT64_MAX = there is no limit. */
+static int64_t accepting_end(const struct stream *stream, enum tls_wire wire)
+{
+    const struct port *port = stream->port;
+    int64_t now = clock_now();
+    int64_t end = INT64_MAX;
+    if (port->handshake_ns && port->handshake_ns < end - now && !wire_is_slow(wire))
+        end = now + port->handshake_ns;
+    if (port->life_ns && port->life_ns < end - stream->accepted_ns)
+        end = stream->accepted_ns + port->life_ns;
+    return end;
+}
+
 static void *accepting_start(struct stream *stream)
 {
     struct accepting *accepting = memory_alloc(sizeof *accepting);
-    int64_t limit_ns = stream->port->handshake_ns;
     accepting->layer = layer_of(stream->top);
     timer_init(&accepting->timer, stream->server->loop, accepting_due);
-    if (limit_ns && !wire_is_slow(accepting->layer->setup->wire))
-        timer_start(&accepting->timer, limit_ns);
+    int64_t end = accepting_end(stream, accepting->layer->setup->wire);
+    if (end != INT64_MAX)
+        timer_start_at(&accepting->timer, end);
     return accepting;
 }
 

@@ -63,6 +63,13 @@ struct tls_layer {
     bool failed;        /**< nothing can be read or written any more */
 };
 
+/** The ClientHello asks for that name (data NULL = none): so it is known also of a handshake that
+ * is refused before OpenSSL has looked at it. What is no name is left to OpenSSL, and so is an SSL
+ * without a layer. */
+void tls_layer_asked(SSL *ssl, struct str name);
+
+/** Whether nothing of TLS leaves at all: a stall, or another answer to the ClientHello. */
+bool tls_wire_is_mute(enum tls_wire wire);
 /**
  * The stage below a layer that breaks its records; NULL when the setup's wire is WIRE_NONE or
  * WIRE_NO_CLOSE_NOTIFY (which is the layer's). It is pushed before the layer.
