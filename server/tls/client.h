@@ -1,19 +1,18 @@
 /**
- * TLS of the `http` verb: what a step says about it (`tls:`), how OpenSSL within libcurl is told,
- * and what became of a connection's TLS.
+ * TLS as a client: what a spec says about it (`tls:` of a step, of a far side), how OpenSSL is
+ * told, what became of a connection's TLS, and the name of the error where it failed.
  *
- * libcurl makes an SSL_CTX for each connection and hands it to http_tls_context(), which sets all
- * that counts: whom to trust, the name to be verified, versions, ALPN, the client's certificate.
- * So it is OpenSSL that refuses a certificate, within the handshake, and the server gets the alert
- * that any client of OpenSSL would send. What happens is written into a `struct http_tls`, which
- * lives as long as the connection or a try that looks at it.
+ * tls_client_context() sets all that counts in the context of one connection, which libcurl made or
+ * tls_connect() does: whom to trust, the name to be verified, versions, ALPN, the client's
+ * certificate. So it is OpenSSL that refuses a certificate, within the handshake, and the server
+ * gets the alert that any client of OpenSSL would send. What happens is written into a `struct
+ * tls_client`, which lives as long as the connection or whoever looks at it.
  *
  * Nothing of OpenSSL is touched before the first connection that speaks TLS.
  */
-#ifndef GOTO_RUNNER_CLIENT_HTTP_TLS_H
-#define GOTO_RUNNER_CLIENT_HTTP_TLS_H
+#ifndef GOTO_SERVER_TLS_CLIENT_H
+#define GOTO_SERVER_TLS_CLIENT_H
 
-#include "runner/client/http_result.h"
 #include "schema/table.h"
 
 #include <openssl/ssl.h>
@@ -22,7 +21,7 @@ struct pem_file;
 struct server;
 
 /** `tls:` of a step. */
-struct http_tls_options {
+struct tls_client_options {
     struct pem_file *ca;   /**< trusted instead of all others; NULL = not written */
     bool verify;           /**< the server's certificate is looked at */
     struct pem_file *cert; /**< the client's, with what follows it; NULL = none */
@@ -34,20 +33,31 @@ struct http_tls_options {
     bool ocsp;         /**< a good stapled answer is demanded */
 };
 
-extern const struct table http_tls_table;
-/** [struct http_tls_options *] NULL when not written. */
-extern const struct type http_tls_type;
-
-/** What the stapled OCSP answer came to. */
-enum http_ocsp {
-    HTTP_OCSP_FINE, /**< good; or nothing is wrong with it that was asked about */
-    HTTP_OCSP_REVOKED,
-    HTTP_OCSP_MISSING, /**< none came, but one was demanded */
-    HTTP_OCSP_BAD,     /**< of no use, but one was demanded: `ocsp_words` */
+/** A certificate as `expect: {certificate: …}` compares it. */
+struct tls_certificate {
+    struct str subject; /**< RFC 2253: "CN=a.example,O=X" */
+    struct str issuer;
+    struct str *sans; /**< bare names and addresses */
+    size_t san_count;
+    struct str serial;  /**< hexadecimal, capitals */
+    int64_t expires_ns; /**< from when it was seen; negative = it has expired */
+    bool self_signed;
 };
 
-/** The TLS of one connection. Fields are written by http_tls.c. */
-struct http_tls {
+extern const struct table tls_client_table;
+/** [struct tls_client_options *] NULL when not written. */
+extern const struct type tls_client_type;
+
+/** What the stapled OCSP answer came to. */
+enum tls_ocsp {
+    TLS_OCSP_FINE, /**< good; or nothing is wrong with it that was asked about */
+    TLS_OCSP_REVOKED,
+    TLS_OCSP_MISSING, /**< none came, but one was demanded */
+    TLS_OCSP_BAD,     /**< of no use, but one was demanded: `ocsp_words` */
+};
+
+/** The TLS of one connection. Fields are written by tls_client.c. */
+struct tls_client {
     unsigned references;
     /* What was asked for */
     bool verify;
@@ -66,7 +76,7 @@ struct http_tls {
     int alert_sent;     /**< -1 = none */
     int reason;         /**< SSL_R_… of OpenSSL's error; 0 = none */
     bool about_alpn;    /**< that error is one of ALPN */
-    enum http_ocsp ocsp;
+    enum tls_ocsp ocsp;
     const char *ocsp_words;
     X509 *leaf;          /**< the server's certificate; NULL = none was seen */
     const char *version; /**< "TLSv1.3"; NULL = not agreed */
@@ -75,12 +85,12 @@ struct http_tls {
 };
 
 /** What a new connection is to be like. */
-struct http_tls_plan {
-    const struct http_tls_options *options; /**< NULL = the defaults */
-    struct str host;                        /**< of the URL, without brackets */
-    const char *alpn[2];                    /**< by the version of HTTP; ended by NULL */
-    struct server *server;                  /**< whose authority is trusted; may be NULL */
-    bool only_run;                          /**< nothing but the run's authority is trusted */
+struct tls_client_plan {
+    const struct tls_client_options *options; /**< NULL = the defaults */
+    struct str host;                          /**< of the URL, without brackets */
+    const char *alpn[2];                      /**< by the version of HTTP; ended by NULL */
+    struct server *server;                    /**< whose authority is trusted; may be NULL */
+    bool only_run;                            /**< nothing but the run's authority is trusted */
 };
 
 /**
@@ -88,27 +98,25 @@ struct http_tls_plan {
  *
  * @return its record, with one reference for the caller; or NULL with *why (in the arena)
  */
-GOTO_MUST_USE struct http_tls *http_tls_context(SSL_CTX *context, const struct http_tls_plan *plan,
-                                                struct arena *arena, struct str *why);
+GOTO_MUST_USE struct tls_client *tls_client_context(SSL_CTX *context,
+                                                    const struct tls_client_plan *plan,
+                                                    struct arena *arena, struct str *why);
 /** The record of a connection that was set up before, held for the caller; NULL if it has none. */
-struct http_tls *http_tls_of(const SSL *ssl);
+struct tls_client *tls_client_of(const SSL *ssl);
 /** Gives a reference back; NULL is allowed. */
-void http_tls_release(struct http_tls *tls);
+void tls_client_release(struct tls_client *tls);
 
 /** Whether ALPN agreed on HTTP/2. */
-bool http_tls_is_h2(const struct http_tls *tls);
+bool tls_client_is_h2(const struct tls_client *tls);
 /** Whether close_notify came: what has no length of its own is whole. */
-bool http_tls_is_closed(const struct http_tls *tls);
+bool tls_client_is_closed(const struct tls_client *tls);
 /** Another request goes onto the connection: what came before is no answer to it. */
-void http_tls_sending(struct http_tls *tls);
+void tls_client_sending(struct tls_client *tls);
 /** Whether a byte of an answer came since. */
-bool http_tls_has_received(const struct http_tls *tls);
+bool tls_client_has_received(const struct tls_client *tls);
 
 /** What libcurl has to know to tell connections apart: a text that differs where options do. */
-struct str http_tls_key(const struct http_tls_plan *plan, struct arena *arena);
-
-/** Writes what came into a result; `now_ns` of certificates is the present. */
-void http_tls_collect(const struct http_tls *tls, struct http_result *result, struct arena *arena);
+struct str tls_client_key(const struct tls_client_plan *plan, struct arena *arena);
 
 /**
  * The name of the error that TLS made an exchange end with, NULL if TLS is not to blame (or an RST
@@ -117,18 +125,18 @@ void http_tls_collect(const struct http_tls *tls, struct http_result *result, st
  * @param words    libcurl's; OpenSSL's error is read from them where it is not known otherwise
  * @param os_errno of the socket; 0 = none
  */
-const char *http_tls_error(const struct http_tls *tls, struct str words, int os_errno);
+const char *tls_client_error(const struct tls_client *tls, struct str words, int os_errno);
 /** The same of an exchange that a FIN without close_notify ended. */
-bool http_tls_is_eof(const struct http_tls *tls, struct str words);
+bool tls_client_is_eof(const struct tls_client *tls, struct str words);
 
 /** The certificate as `expect: {certificate: …}` compares it, in the arena. */
-const struct http_certificate *http_certificate_read(X509 *certificate, struct arena *arena);
+const struct tls_certificate *tls_certificate_read(X509 *certificate, struct arena *arena);
 
 /**
  * Judges the stapled OCSP answer of a handshake under way.
  *
- * @param words why it is HTTP_OCSP_BAD
+ * @param words why it is TLS_OCSP_BAD
  */
-enum http_ocsp http_ocsp_judge(SSL *ssl, const char **words);
+enum tls_ocsp tls_ocsp_judge(SSL *ssl, const char **words);
 
 #endif
