@@ -18,7 +18,9 @@
 #include <openssl/ssl.h>
 
 struct pem_file;
+struct protocol;
 struct server;
+struct stream;
 
 /** `tls:` of a step. */
 struct tls_client_options {
@@ -105,6 +107,37 @@ GOTO_MUST_USE struct tls_client *tls_client_context(SSL_CTX *context,
 struct tls_client *tls_client_of(const SSL *ssl);
 /** Gives a reference back; NULL is allowed. */
 void tls_client_release(struct tls_client *tls);
+
+/**
+ * A handshake on a stream, as client: for connections that we made. It lives until `protocol` has
+ * started or failed() was called.
+ *
+ *     dial = (struct stream_dial){.protocol = &tls_connect_protocol, .owner = &connect, …};
+ */
+struct tls_connect {
+    struct tls_client_plan plan; /**< what it refers to is borrowed until the handshake has begun */
+    const struct protocol *protocol; /**< what is spoken once it stands: its start() finds
+                                        stream->tls, and `owner` as stream->owner */
+    /** Chooses that by ALPN (data NULL = none was agreed on); NULL = `protocol`, whatever it is. */
+    const struct protocol *(*agreed)(void *owner, struct stream *stream, struct str alpn);
+    void *owner;
+    /**
+     * The handshake failed; the stream closes itself, and nothing else is called. `name` is that of
+     * the error ("tls-expired", "connection-reset"); NULL: the options cannot be used. `why` is
+     * borrowed.
+     */
+    void (*failed)(void *owner, const char *name, struct str why);
+};
+/** The protocol of a stream that is to speak TLS from its first byte: stream->owner is a struct
+ * tls_connect. Who waits has a timer and calls stream_close(KILL): failed() is not called then. */
+extern const struct protocol tls_connect_protocol;
+/** Begins it on a stream that spoke another protocol so far, as behind a proxy's CONNECT. */
+void tls_connect(struct stream *stream, struct tls_connect *connect);
+/** What became of it; NULL for a stream in clear, or of a server. */
+const struct tls_client *tls_stream_client(const struct stream *stream);
+/** The name of the error that broke TLS after its handshake (then the stream closes itself), and
+ * why in words; NULL = nothing did. */
+const char *tls_stream_error(const struct stream *stream, struct str *why);
 
 /** Whether ALPN agreed on HTTP/2. */
 bool tls_client_is_h2(const struct tls_client *tls);
