@@ -1,6 +1,5 @@
 /* The keys of `forward:` that only HTTP has. */
 
-#include "server/proxy/forward_http.h"
 #include "server/proxy/forward_private.h"
 
 static const struct choice host_choices[] = {
