@@ -103,7 +103,8 @@ struct endpoint_dial_user {
  * context, and this object is gone; so it is once failed() is called. Neither is called before this
  * returns. Both are journalled (ENTRY_DIAL, ENTRY_DIAL_FAILED), and so is the connection's end.
  *
- * @param name_id    in the journal: the port that it is for
+ * @param name_id    in the journal: the port that it is for; 0 = a client's: nothing of it is
+ * journalled
  * @param client     the connection that it is for: its number in the journal; NULL = it is for none
  */
 struct endpoint_dial *endpoint_dial_new(struct server *server, const struct endpoint *endpoint,
