@@ -1,8 +1,8 @@
 /* The http verb over TLS: the name of every end, and what the name is made of. */
 #include "http_rig.h"
 
-#include "runner/client/http_tls.h"
 #include "server/tls/certificate.h"
+#include "server/tls/client.h"
 
 #include <openssl/err.h>
 
@@ -280,14 +280,14 @@ END_TEST
 
 /* What OpenSSL says, as names. */
 
-static struct http_tls fresh(void)
+static struct tls_client fresh(void)
 {
-    return (struct http_tls){.verify = true, .alert_received = -1, .alert_sent = -1};
+    return (struct tls_client){.verify = true, .alert_received = -1, .alert_sent = -1};
 }
 
-static void ck_name(struct http_tls tls, const char *words, int os_errno, const char *name)
+static void ck_name(struct tls_client tls, const char *words, int os_errno, const char *name)
 {
-    const char *found = http_tls_error(&tls, str_of(words), os_errno);
+    const char *found = tls_client_error(&tls, str_of(words), os_errno);
     ck_assert_msg(name ? found && strcmp(found, name) == 0 : !found, "%s is not %s",
                   found ? found : "(none)", name ? name : "(none)");
 }
@@ -313,7 +313,7 @@ START_TEST(test_results_of_verification)
         {X509_V_ERR_CERT_SIGNATURE_FAILURE, "tls-handshake"},
     };
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
-        struct http_tls tls = fresh();
+        struct tls_client tls = fresh();
         tls.verified = rows[i].verified;
         tls.alert_sent = SSL_AD_CERTIFICATE_UNKNOWN;
         ck_name(tls, "", 0, rows[i].name);
@@ -345,7 +345,7 @@ START_TEST(test_alerts)
         {SSL_AD_INTERNAL_ERROR, "tls-handshake"},
     };
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
-        struct http_tls tls = fresh();
+        struct tls_client tls = fresh();
         tls.alert_received = rows[i].alert;
         ck_name(tls, "", 0, rows[i].name);
         tls.stands = true; /* TLS 1.3: late, but before any answer */
@@ -358,7 +358,7 @@ END_TEST
 
 START_TEST(test_other_verdicts)
 {
-    struct http_tls tls = fresh();
+    struct tls_client tls = fresh();
     tls.alert_received = SSL_AD_HANDSHAKE_FAILURE;
     tls.hello = true;
     ck_name(tls, "", 0, "tls-handshake");
@@ -376,9 +376,9 @@ START_TEST(test_other_verdicts)
     ck_name(tls, "", 0, "tls-alpn");
     tls = fresh();
     ck_name(tls, "error:0A0000BF:SSL routines::no protocols available", 0, "tls-version");
-    tls.ocsp = HTTP_OCSP_REVOKED;
+    tls.ocsp = TLS_OCSP_REVOKED;
     ck_name(tls, "", 0, "tls-revoked");
-    tls.ocsp = HTTP_OCSP_MISSING;
+    tls.ocsp = TLS_OCSP_MISSING;
     ck_name(tls, "", 0, "tls-handshake");
     tls = fresh();
     tls.stands = true;
@@ -394,5 +394,5 @@ START_TEST(test_other_verdicts)
 }
 END_TEST
 
-UNIT_MAIN("http_tls", test_ends_of_http1, test_a_body_until_the_end, test_ends_of_http2,
+UNIT_MAIN("tls_client", test_ends_of_http1, test_a_body_until_the_end, test_ends_of_http2,
           test_results_of_verification, test_alerts, test_other_verdicts)

@@ -47,7 +47,7 @@ static size_t on_header(char *data, size_t size, size_t count, void *context)
 {
     struct http_try *try = context;
     bool was_done = try->head.done;
-    try->head.is_h2 = try->tls && http_tls_is_h2(try->tls);
+    try->head.is_h2 = try->tls && tls_client_is_h2(try->tls);
     if (http_head_line(&try->head, (struct str){data, size * count})) {
         bool go_on = was_done || !try->head.done || on_head_done(try);
         return go_on ? size * count : 0;
@@ -146,7 +146,7 @@ static int64_t info_time(CURL *easy, CURLINFO info)
 static bool has_received(const struct http_try *try)
 {
     if (try->tls)
-        return !http_tls_is_h2(try->tls) && http_tls_has_received(try->tls);
+        return !tls_client_is_h2(try->tls) && tls_client_has_received(try->tls);
     return http_pool_has_received(try->pool);
 }
 
@@ -211,7 +211,7 @@ static void collect_info(struct http_try *try)
     result->first_byte_ns = answered ? info_time(try->easy, CURLINFO_STARTTRANSFER_TIME_T) : -1;
     result->end_ns = clock_now();
     if (try->tls)
-        http_tls_collect(try->tls, result, arena);
+        http_try_collect_tls(try->tls, result, arena);
     result->duration_ns = info_time(try->easy, CURLINFO_TOTAL_TIME_T);
     /* libcurl's clock stands still when we end the exchange ourselves */
     if (try->stop == HTTP_LIMIT || try->stop == HTTP_NOT_READY)
@@ -250,7 +250,7 @@ static void check_close(struct http_try *try)
         try->stop = HTTP_BROKEN;
         try->stop_words = STR("nghttp2 gave the connection up in the middle of the answer");
     }
-    if (!try->tls || http_tls_is_closed(try->tls) || !ends_by_close(try))
+    if (!try->tls || tls_client_is_closed(try->tls) || !ends_by_close(try))
         return;
     try->stop = HTTP_CUT;
     try->stop_words = STR("the connection ended without close_notify before a length was known");

@@ -10,7 +10,7 @@
 
 #include <curl/curl.h>
 
-struct http_tls;
+struct tls_client;
 
 /** How far the last request of an exchange had come. */
 enum http_phase {
@@ -41,11 +41,12 @@ struct http_evidence {
     int os_errno; /**< of the last failed call on a socket; 0 = none */
     enum http_stop stop;
     enum http_phase phase;
-    bool connected;             /**< a TCP connection stood when the limit ran out */
-    struct str words;           /**< ours where we stopped it, else libcurl's */
-    const struct http_tls *tls; /**< of the connection; NULL = it was in clear, or there was none */
-    bool goaway;                /**< HTTP/2: the peer said GOAWAY on it */
-    struct arena *arena;        /**< where a name that is made up lives; NULL: none is needed */
+    bool connected;   /**< a TCP connection stood when the limit ran out */
+    struct str words; /**< ours where we stopped it, else libcurl's */
+    const struct tls_client
+        *tls;            /**< of the connection; NULL = it was in clear, or there was none */
+    bool goaway;         /**< HTTP/2: the peer said GOAWAY on it */
+    struct arena *arena; /**< where a name that is made up lives; NULL: none is needed */
 };
 
 /**

@@ -208,6 +208,7 @@ struct scenario *scenario_new(const struct scenario_spec *spec, const struct run
     scenario->checks.arena = scenario->arena;
     scenario->folder = absolute_folder(scenario->arena, spec->file->source.name);
     server_init(&scenario->server, loop, scenario->journal, scenario->seed);
+    scenario->server.program = scenario_program_endpoint;
     timer_init(&scenario->timeout, loop, scenario_timed_out);
     timer_init(&scenario->doubt, loop, waits_doubt);
     scenario_make_checks(scenario);
@@ -401,6 +402,7 @@ static void describe_waiting(const struct scenario *scenario, struct buf *text)
                    STR_ARG(scenario->programs[scenario->programs_started].spec->name));
     if (scenario->phase == PHASE_FINALLY && scenario->finally)
         client_describe(scenario->finally, text);
+    scenario_describe_scripts(scenario, text);
     const struct event *event = timeline_acting(scenario);
     if (!text->size && event)
         buf_printf(text, "the actions of the event " STR_FMT " were not done yet",

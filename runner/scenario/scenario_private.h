@@ -36,7 +36,7 @@ struct scenario_port {
     struct place place; /**< of its key in the spec */
     struct str host;
     uint16_t number;
-    int protocol;      /**< of a program: enum upstream_protocol or PROGRAM_OPAQUE */
+    int protocol;      /**< of a program: enum upstream_protocol */
     struct port *port; /**< NULL for a program */
     struct upstream *upstream;
     struct upstream_config *config;
@@ -206,7 +206,7 @@ struct scenario_port *scenario_find_port(const struct scenario *scenario, struct
  * scheme.
  */
 struct str scenario_port_url(const struct scenario_port *port, struct arena *arena);
-/** What a port speaks now: enum upstream_protocol or PROGRAM_OPAQUE. */
+/** What a port speaks now: enum upstream_protocol. */
 int scenario_port_protocol(const struct scenario_port *port);
 /** Whether programs are told of the run's authority: a port may speak TLS, or the spec uses
  * `${ca}`. */
@@ -218,6 +218,9 @@ bool scenario_wants_ca(const struct scenario *scenario);
  */
 GOTO_MUST_USE bool scenario_tls_file(struct scenario *scenario, enum tls_file file,
                                      struct arena *arena, struct str *path, struct str *why);
+/** server->program of a run: where its programs listen. */
+bool scenario_program_endpoint(const struct server *server, struct str name,
+                               struct endpoint *endpoint);
 struct str scenario_folder(const struct scenario *scenario);
 /** The scope of a client's steps: its captures, or all captures for `finally`. */
 void scenario_scope(struct scenario *scenario, struct client *client, struct spec_scope *scope);
@@ -315,6 +318,8 @@ struct program *scenario_find_program(const struct scenario *scenario, struct st
 /* rules.c */
 /** Adds the checks of the rules that were broken: nothing passes in silence. */
 void scenario_judge_rules(struct scenario *scenario);
+/** "the script of api expected 4 bytes, got nothing": of all that wait or failed. */
+void scenario_describe_scripts(const struct scenario *scenario, struct buf *into);
 /** Adds a failed check of its own with a unique name. */
 struct check *scenario_fail(struct scenario *scenario, struct place place, struct str name,
                             const char *format, ...) GOTO_PRINTF(4, 5);

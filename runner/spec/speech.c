@@ -104,33 +104,16 @@ unsigned spec_port_speaks(struct reader *reader, const struct scenario_spec *sce
     return listening.speech;
 }
 
-/** "TLS", and what would make a port speak it. */
-struct speech_words {
-    unsigned speech;
-    const char *name;
-    const char *protocols;
-};
-
-static const struct speech_words words_of[] = {
-    {SPEECH_TLS, "TLS", "https or h2"},
-    {SPEECH_HTTP1, "HTTP/1", "http or https"},
-    {SPEECH_HTTP2, "HTTP/2", "h2c or h2"},
-    {SPEECH_GRPC, "gRPC", "grpc or grpcs"},
-};
-
 static void speech_is_missing(struct reader *reader, struct str port, unsigned speech,
                               struct place place, struct str what)
 {
-    const struct speech_words *words = words_of;
-    while (!(words->speech & speech))
-        words++;
     diagnostics_add(reader->diagnostics, place,
                     STR_FMT " needs a port that speaks %s, and '" STR_FMT
                             "' never does in this scenario",
-                    STR_ARG(what), words->name, STR_ARG(port));
+                    STR_ARG(what), speech_name(speech), STR_ARG(port));
     diagnostics_help(reader->diagnostics,
                      "give '" STR_FMT "' the protocol %s, or 'switch' it to one", STR_ARG(port),
-                     words->protocols);
+                     speech_protocols(speech));
 }
 
 void spec_need_speech(struct reader *reader, const struct scenario_spec *scenario, struct str port,
@@ -161,22 +144,61 @@ static void check_action(void *context, const struct chosen *chosen)
                              chosen->place, need.what);
 }
 
-static void check_upstream(struct reader *reader, const struct scenario_spec *scenario,
-                           const struct map_entry *entry)
+/** The keys of one upstream. */
+struct checking_upstream {
+    const struct checking *checking;
+    struct str name;
+};
+
+static void check_key(void *context, const struct node_pair *pair, unsigned speech, struct str what)
 {
-    const struct node *node = entry->node;
-    const struct node_pair *tls = node->kind == NODE_MAP ? node_find(node, STR("tls")) : NULL;
-    if (tls)
-        spec_need_speech(reader, scenario, entry->name, SPEECH_TLS, tls->key->place, STR("'tls'"));
+    const struct checking_upstream *upstream = context;
+    spec_need_speech(upstream->checking->reader, upstream->checking->scenario, upstream->name,
+                     speech, pair->key->place, what);
+}
+
+static void check_verify(const struct checking *checking, const struct verify_item *item)
+{
+    struct str port;
+    struct str what = arena_printf(checking->reader->arena, "'%s'",
+                                   item->subject.member ? item->subject.member->key : "verify");
+    if (verify_asks_requests(item, &port))
+        spec_need_speech(checking->reader, checking->scenario, port, SPEECH_HTTP,
+                         item->subject.place, what);
+}
+
+static void check_client(const struct checking *checking, const struct client_spec *client)
+{
+    for (size_t i = 0; client && i < client->count; i++) {
+        const struct chosen *verb = &client->read[i].verb;
+        if (verb->member && verb->member->type == &verify_type)
+            check_verify(checking, verb->value);
+    }
+}
+
+/** Requests are counted where some can come. */
+static void check_verifies(const struct checking *checking)
+{
+    const struct scenario_spec *scenario = checking->scenario;
+    const struct verify_item *items = scenario->verify.items;
+    for (size_t i = 0; i < scenario->verify.count; i++)
+        check_verify(checking, &items[i]);
+    for (size_t i = 0; i < scenario->client_count; i++)
+        check_client(checking, &scenario->clients[i]);
+    check_client(checking, scenario->finally);
 }
 
 void spec_check_speech(struct reader *reader, const struct scenario_spec *scenario)
 {
     struct checking checking = {reader, scenario};
     const struct map_entry *entries = scenario->upstreams.items;
-    for (size_t i = 0; i < scenario->upstreams.count; i++)
-        check_upstream(reader, scenario, &entries[i]);
+    for (size_t i = 0; i < scenario->upstreams.count; i++) {
+        struct checking_upstream upstream = {&checking, entries[i].name};
+        if (entries[i].node->kind == NODE_MAP)
+            upstream_config_each_need(entries[i].node, check_key, &upstream);
+    }
     spec_each_action(scenario, check_action, &checking);
+    check_verifies(&checking);
 }
 
 /** Whether a key stands anywhere in a tree. */

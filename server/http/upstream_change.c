@@ -10,16 +10,20 @@
 
 /** What a protocol means for a port. */
 struct manner {
-    const char *scheme;
-    const struct protocol *protocol; /**< in clear; behind a handshake that agreed on nothing */
-    struct str alpn;                 /**< offered by default; data NULL = there is no TLS */
+    const char *scheme;              /**< NULL = bytes */
+    const struct protocol *protocol; /**< in clear; behind a handshake that agreed on nothing; NULL
+                                        = bytes: what the work says */
+    bool tls;
+    struct str alpn; /**< offered by default; data NULL = none */
 };
 
 static const struct manner manners[] = {
-    [PROTOCOL_HTTP] = {"http", &h1_protocol, {NULL, 0}},
-    [PROTOCOL_HTTPS] = {"https", &h1_protocol, {"http/1.1", 8}},
-    [PROTOCOL_H2C] = {"http", &h2c_protocol, {NULL, 0}},
-    [PROTOCOL_H2] = {"https", &h2_protocol, {"h2", 2}},
+    [PROTOCOL_HTTP] = {"http", &h1_protocol, false, {NULL, 0}},
+    [PROTOCOL_HTTPS] = {"https", &h1_protocol, true, {"http/1.1", 8}},
+    [PROTOCOL_H2C] = {"http", &h2c_protocol, false, {NULL, 0}},
+    [PROTOCOL_H2] = {"https", &h2_protocol, true, {"h2", 2}},
+    [PROTOCOL_TCP] = {NULL, NULL, false, {NULL, 0}},
+    [PROTOCOL_TLS] = {NULL, NULL, true, {NULL, 0}},
 };
 
 static const struct manner *manner_of(int protocol)
@@ -30,7 +34,21 @@ static const struct manner *manner_of(int protocol)
 
 static bool config_has_tls(const struct upstream_config *config)
 {
-    return manner_of(config->protocol)->alpn.data;
+    return manner_of(config->protocol)->tls;
+}
+
+/** The protocol of connections without ALPN. */
+static const struct protocol *manner_protocol(const struct manner *manner,
+                                              const struct upstream *upstream)
+{
+    if (manner->protocol)
+        return manner->protocol;
+    return upstream->forwards ? &forward_tcp_protocol : tcp_protocol(&upstream->now.work);
+}
+
+bool upstream_protocol_has_tls(int protocol)
+{
+    return manner_of(protocol)->tls;
 }
 
 const char *upstream_protocol_scheme(int protocol)
@@ -46,6 +64,16 @@ int upstream_protocol(const struct upstream *upstream)
 unsigned upstream_speech(const struct upstream *upstream)
 {
     return upstream_config_speech(&upstream->now);
+}
+
+const struct tcp_work *upstream_work(const struct upstream *upstream)
+{
+    return &upstream->now.work;
+}
+
+const struct forward *upstream_forward(const struct upstream *upstream)
+{
+    return upstream->forwards ? upstream->now.forward : NULL;
 }
 
 /* Routes and defaults */
@@ -140,7 +168,9 @@ static const struct protocol *upstream_agreed(struct port *port, struct stream *
     const struct upstream *upstream = port->owner;
     const struct manner *manner = manner_of(era_protocol(upstream, stream));
     const struct tls_setup *setup = tls_stream_setup(stream);
-    const struct protocol *agreed = manner->protocol;
+    const struct protocol *agreed = manner_protocol(manner, upstream);
+    if (!manner->protocol)
+        return agreed; /* a name that was agreed on does not matter to bytes */
     if (str_is(alpn, "h2"))
         agreed = &h2_protocol;
     else if (str_starts(alpn, STR("http/1.")) ||
@@ -189,6 +219,20 @@ static void upstream_take_faults(struct upstream *upstream, const struct list *l
     }
 }
 
+static bool change_gives(const struct upstream_change *change, const char *key)
+{
+    return node_get(change->node, key);
+}
+
+/** Whether the default forwards after a change: the newest of what may stand there does. */
+static bool change_forwards(const struct change *change, bool before)
+{
+    if (change_gives(&change->given, "forward"))
+        return true;
+    return before && !change->fallback && !change_gives(&change->given, "behave") &&
+           !change_gives(&change->given, "script") && !change_gives(&change->given, "stream");
+}
+
 /** Takes over what is now: the port's fields, the routes and the default. */
 static void upstream_take(struct upstream *upstream, const struct upstream_config *now)
 {
@@ -197,13 +241,15 @@ static void upstream_take(struct upstream *upstream, const struct upstream_confi
     upstream->now = *now;
     upstream->set = upstream->base_set;
     upstream->fallback = upstream->base_fallback;
+    upstream->forwards = upstream->base->forward;
     for (const struct change *change = upstream->changes; change; change = change->newer) {
         if (change->set)
             upstream->set = change->set;
         if (change->fallback)
             upstream->fallback = change->fallback;
+        upstream->forwards = change_forwards(change, upstream->forwards);
     }
-    port->protocol = manner->protocol;
+    port->protocol = manner_protocol(manner, upstream);
     port->scheme = manner->scheme;
     port->tls = config_has_tls(now) ? upstream_tls : NULL;
     port->agreed = upstream_agreed;
@@ -224,7 +270,7 @@ static struct tls_setup *upstream_setup(struct upstream *upstream,
         .name = upstream->port->name,
         .host = upstream->port->host,
         .alpn = &manner->alpn,
-        .alpn_count = 1,
+        .alpn_count = manner->alpn.data ? 1 : 0,
     };
     struct tls_setup *setup =
         tls_setup_new(upstream->port->server, config->tls, &defaults, upstream->arena, why);
@@ -297,11 +343,6 @@ void upstream_config_changed(struct upstream *upstream)
 {
     struct upstream_config sum = upstream_sum(upstream, NULL);
     upstream_take(upstream, &sum);
-}
-
-static bool change_gives(const struct upstream_change *change, const char *key)
-{
-    return node_get(change->node, key);
 }
 
 uint64_t upstream_change(struct upstream *upstream, const struct upstream_change *given,

@@ -54,10 +54,12 @@ struct upstream {
     struct fallback *fallback;      /**< the default of now */
     struct fallback *base_fallback; /**< that of the spec */
     struct fallback *fallbacks;     /**< all that there were, newest first */
+    struct tcp_record *records;     /**< failed receives of scripts */
     struct faults *faults;          /**< that stand */
     const void *faults_of;          /**< the items of the config's list that was put there */
     uint64_t *fault_ids;            /**< of those */
     size_t fault_count;
+    bool forwards;              /**< now.forward stands in the place of the default */
     struct override *overrides; /**< newest first */
     struct override
         *taken_back; /**< answers that were taken back before their last one was served */

@@ -90,9 +90,10 @@ static const struct row limits_rows[] = {
     {"body-size", &type_limit_size, offsetof(struct limits, body_size), 0, "16MiB",
      "Bytes of a request's body: 413 beyond. 'none' is 1 GiB."},
     {"idle", &type_limit_time, offsetof(struct limits, idle_ns), 0, "60s",
-     "A connection without a request for so long gets FIN."},
+     "A connection without a request (of tcp and tls: without a byte) for so long gets FIN."},
     {"read", &type_limit_time, offsetof(struct limits, read_ns), 0, "30s",
-     "A request that is not read whole within this time gets 408."},
+     "A request that is not read whole within this time gets 408; of a script: a receive that has "
+     "not got what it waits for fails."},
     {"respond", &type_limit_time, offsetof(struct limits, respond_ns), 0, "none",
      "An answer not begun within this time is replaced by 503, one not finished is cut."},
     {"life", &type_limit_time, offsetof(struct limits, life_ns), 0, "none",
@@ -134,8 +135,14 @@ static enum read_result route_check(struct reader *reader, const struct node *no
     struct route_config *route = into;
     route->place = node->place;
     route->respond_place = value_place(node, "respond");
+    const struct node_pair *forward = node_find(node, STR("forward"));
     if (!node_get(node, "respond"))
         return READ_OK;
+    if (forward) {
+        diagnostics_add(reader->diagnostics, forward->key->place,
+                        "a route has either 'respond' or 'forward'");
+        return READ_FAILED;
+    }
     struct list captures = match_captures(route->match);
     return check_sequence(reader, &route->respond, route->respond_place, &captures);
 }
@@ -155,7 +162,8 @@ static const struct row route_rows[] = {
      "After its last answer the sequence starts again."},
     {"optional", &type_bool, offsetof(struct route_config, optional), 0, "false",
      "The last answer of its sequence need not be served."},
-    {"forward", &type_node, 0, ROW_LATER, NULL, "Sends the request on to a far side."},
+    {"forward", &forward_type, offsetof(struct route_config, forward), 0, NULL,
+     "Sends the request on to a far side, in place of `respond`."},
     {"fault", &route_faults_type, offsetof(struct route_config, faults), 0, NULL,
      "What goes wrong with this route's answers: a fault, or a list of them."},
 };
@@ -174,6 +182,8 @@ static const struct choice protocol_choices[] = {
     {"https", PROTOCOL_HTTPS, "HTTP/1.0 and HTTP/1.1 over TLS"},
     {"h2c", PROTOCOL_H2C, "HTTP/2 in clear: by prior knowledge and by Upgrade"},
     {"h2", PROTOCOL_H2, "HTTP/2 over TLS, agreed on by ALPN"},
+    {"tcp", PROTOCOL_TCP, "bytes in clear"},
+    {"tls", PROTOCOL_TLS, "bytes over TLS"},
     {NULL},
 };
 
@@ -188,7 +198,7 @@ const char *upstream_protocol_name(int protocol)
 static enum read_result protocol_read(struct reader *reader, const struct type *type,
                                       const struct node *node, void *into)
 {
-    static const char *const names[] = {"tcp", "tls", "grpc", "grpcs"};
+    static const char *const names[] = {"grpc", "grpcs"};
     for (size_t i = 0; i < COUNT_OF(names); i++)
         if (str_is(node_scalar_text(node), names[i]))
             return later(reader, node, "protocol");
@@ -331,16 +341,60 @@ static enum read_result check_names(struct reader *reader, const struct list *ro
     return result;
 }
 
+/** What is done with the connections of tcp and tls is said once. */
+static enum read_result check_one_work(struct reader *reader, const struct node *node)
+{
+    static const char *const keys[] = {"forward", "behave", "script", "stream"};
+    const struct node_pair *first = NULL;
+    enum read_result result = READ_OK;
+    for (size_t i = 0; i < COUNT_OF(keys); i++) {
+        const struct node_pair *pair = node_find(node, str_of(keys[i]));
+        if (pair && first) {
+            diagnostics_add(reader->diagnostics, pair->key->place,
+                            "'%s' and '" STR_FMT "' exclude each other", keys[i],
+                            STR_ARG(first->key->text));
+            result = READ_FAILED;
+        }
+        first = first ? first : pair;
+    }
+    return result;
+}
+
+/** A forward has to fit what the port speaks, and stands in the place of a default. */
+static enum read_result check_forward(struct reader *reader, const struct node *node,
+                                      const struct upstream_config *config)
+{
+    const struct route_config *routes = config->routes.items;
+    const struct node_pair *pair = node_find(node, STR("forward"));
+    enum read_result result = READ_OK;
+    if (pair && node_get(node, "default")) {
+        diagnostics_add(reader->diagnostics, pair->key->place,
+                        "an upstream has either 'default' or 'forward'");
+        diagnostics_help(reader->diagnostics, "what no route matches is forwarded");
+        result = READ_FAILED;
+    }
+    bool bytes = upstream_config_speech(config) & SPEECH_BYTES;
+    if (config->forward)
+        result = read_worse(result, bytes ? forward_check_bytes(reader, config->forward)
+                                          : forward_check_http(reader, config->forward));
+    for (size_t i = 0; i < config->routes.count; i++)
+        if (routes[i].forward)
+            result = read_worse(result, forward_check_http(reader, routes[i].forward));
+    return result;
+}
+
 static enum read_result service_check(struct reader *reader, const struct node *node, void *into)
 {
     struct upstream_config *config = into;
     struct list none = {0};
     config->place = node->place;
-    enum read_result result = check_names(reader, &config->routes, node_get(node, "routes"));
+    enum read_result result =
+        read_worse(check_one_work(reader, node),
+                   check_names(reader, &config->routes, node_get(node, "routes")));
     if (config->fallback.kind == DEFAULT_RESPOND)
         result = read_worse(result, check_sequence(reader, &config->fallback.respond,
                                                    config->fallback.place, &none));
-    return result;
+    return read_worse(result, check_forward(reader, node, config));
 }
 
 #define LATER_ROW(key, doc)                                                                        \
@@ -363,10 +417,15 @@ static const struct row service_rows[] = {
      "What it answers to all other requests: not-found, echo, or an answer. Without routes: echo."},
     {"faults", &faults_type, offsetof(struct upstream_config, faults), 0, NULL,
      "What goes wrong from the start: a list of faults."},
-    LATER_ROW("forward", "Sends all other requests on to a far side."),
-    LATER_ROW("behave", "What a tcp or tls upstream does with connections."),
-    LATER_ROW("script", "What a tcp or tls upstream sends and receives."),
-    LATER_ROW("stream", "What a tcp or tls upstream sends all the time."),
+    {"forward", &forward_type, offsetof(struct upstream_config, forward), 0, NULL,
+     "Sends all other requests on to a far side, in place of `default`; on a tcp or tls port all "
+     "bytes."},
+    {"behave", &tcp_behave_type, offsetof(struct upstream_config, work), 0, "echo",
+     "What a tcp or tls upstream does with connections."},
+    {"script", &tcp_script_type, offsetof(struct upstream_config, work), 0, NULL,
+     "What a tcp or tls upstream sends and receives on each connection, one after the other."},
+    {"stream", &tcp_flow_type, offsetof(struct upstream_config, work), 0, NULL,
+     "What a tcp or tls upstream sends all the time."},
     LATER_ROW("protos", "The .proto files of a grpc upstream."),
     LATER_ROW("import-paths", "Where .proto files are looked for."),
     LATER_ROW("protosets", "The compiled descriptors of a grpc upstream."),
@@ -398,6 +457,40 @@ static const struct table upstream_table = {
     .preset = upstream_preset,
 };
 const struct type upstream_type = TYPE_TABLE(&upstream_table, struct upstream_config);
+
+static void proxy_preset(void *into)
+{
+    upstream_preset(into);
+    ((struct upstream_config *)into)->proxy = true;
+}
+
+static bool any_route_forwards(const struct upstream_config *config)
+{
+    const struct route_config *routes = config->routes.items;
+    for (size_t i = 0; i < config->routes.count; i++)
+        if (routes[i].forward)
+            return true;
+    return false;
+}
+
+static enum read_result proxy_check(struct reader *reader, const struct node *node, void *into)
+{
+    if (node_get(node, "forward") || any_route_forwards(into))
+        return READ_OK;
+    diagnostics_add(reader->diagnostics, node->place, "a proxy needs 'forward'");
+    diagnostics_help(reader->diagnostics, "write forward: {to: ENDPOINT}, here or in a route");
+    return READ_FAILED;
+}
+
+static const struct table proxy_table = {
+    .name = "proxy",
+    .rows = upstream_rows,
+    .count = COUNT_OF(upstream_rows),
+    .doc = "An upstream whose default is to forward.",
+    .preset = proxy_preset,
+    .check = proxy_check,
+};
+const struct type proxy_type = TYPE_TABLE(&proxy_table, struct upstream_config);
 
 /** Copies the values of the rows whose keys stand in a node. */
 struct putting {
@@ -469,13 +562,75 @@ void upstream_config_each_fault(const struct upstream_config *config,
 unsigned upstream_config_speech(const struct upstream_config *config)
 {
     static const unsigned speeches[] = {
-        [PROTOCOL_HTTP] = SPEECH_HTTP1,
-        [PROTOCOL_HTTPS] = SPEECH_TLS | SPEECH_HTTP1,
-        [PROTOCOL_H2C] = SPEECH_HTTP2,
-        [PROTOCOL_H2] = SPEECH_TLS | SPEECH_HTTP2,
+        [PROTOCOL_HTTP] = SPEECH_HTTP1, [PROTOCOL_HTTPS] = SPEECH_TLS | SPEECH_HTTP1,
+        [PROTOCOL_H2C] = SPEECH_HTTP2,  [PROTOCOL_H2] = SPEECH_TLS | SPEECH_HTTP2,
+        [PROTOCOL_TCP] = SPEECH_BYTES,  [PROTOCOL_TLS] = SPEECH_TLS | SPEECH_BYTES,
     };
     unsigned speech = speeches[config->protocol];
-    return speech & SPEECH_TLS ? speech | upstream_tls_speech(config->tls) : speech;
+    bool chooses = speech & SPEECH_TLS && !(speech & SPEECH_BYTES);
+    return chooses ? speech | upstream_tls_speech(config->tls) : speech;
+}
+
+/** "TLS", and what speaks it. */
+struct speech_words {
+    unsigned speech;
+    const char *name;
+    const char *protocols;
+};
+
+static const struct speech_words *words_of(unsigned speech)
+{
+    static const struct speech_words words[] = {
+        {SPEECH_TLS, "TLS", "https, h2 or tls"},   {SPEECH_HTTP, "HTTP", "http, https, h2c or h2"},
+        {SPEECH_HTTP1, "HTTP/1", "http or https"}, {SPEECH_HTTP2, "HTTP/2", "h2c or h2"},
+        {SPEECH_GRPC, "gRPC", "grpc or grpcs"},    {SPEECH_BYTES, "bytes", "tcp or tls"},
+    };
+    for (size_t i = 0; i < COUNT_OF(words); i++)
+        if (words[i].speech == speech)
+            return &words[i];
+    GOTO_ASSERT(!"one of them");
+    return words;
+}
+
+const char *speech_name(unsigned speech)
+{
+    return words_of(speech)->name;
+}
+
+const char *speech_protocols(unsigned speech)
+{
+    return words_of(speech)->protocols;
+}
+
+void upstream_config_each_need(const struct node *node,
+                               void (*each)(void *context, const struct node_pair *pair,
+                                            unsigned speech, struct str what),
+                               void *context)
+{
+    static const struct {
+        const char *in; /**< of which mapping it is a key; NULL = the upstream itself */
+        const char *key;
+        const char *what;
+        unsigned speech;
+    } needs[] = {
+        {NULL, "tls", "'tls'", SPEECH_TLS},
+        {NULL, "delay", "'delay'", SPEECH_HTTP},
+        {NULL, "routes", "'routes'", SPEECH_HTTP},
+        {NULL, "default", "'default'", SPEECH_HTTP},
+        {"limits", "header-size", "the limit 'header-size'", SPEECH_HTTP},
+        {"limits", "body-size", "the limit 'body-size'", SPEECH_HTTP},
+        {"limits", "respond", "the limit 'respond'", SPEECH_HTTP},
+        {NULL, "behave", "'behave'", SPEECH_BYTES},
+        {NULL, "script", "'script'", SPEECH_BYTES},
+        {NULL, "stream", "'stream'", SPEECH_BYTES},
+    };
+    for (size_t i = 0; i < COUNT_OF(needs); i++) {
+        const struct node *in = needs[i].in ? node_get(node, needs[i].in) : node;
+        const struct node_pair *pair =
+            in && in->kind == NODE_MAP ? node_find(in, str_of(needs[i].key)) : NULL;
+        if (pair)
+            each(context, pair, needs[i].speech, str_of(needs[i].what));
+    }
 }
 
 unsigned upstream_tls_speech(const struct tls_config *tls)

@@ -58,6 +58,14 @@ struct protocol {
     void (*drain)(struct stream *stream);
     /** Whether the connection is idle: no request is under way. */
     bool (*is_idle)(const struct stream *stream);
+    /**
+     * The socket may have bytes and nothing stands between it and the protocol: no stage, nothing
+     * that was read ahead. The protocol may take them off the socket by itself (splice.h).
+     *
+     * @return false: they are read and offered as usual; else *got is what a recv() would have
+     * returned: bytes, 0 for FIN, a negative errno, -EAGAIN for nothing
+     */
+    bool (*pull)(struct stream *stream, ssize_t *got);
     /** The stream is gone; free the state. Called exactly once for each start(). */
     void (*gone)(struct stream *stream);
 };
@@ -83,8 +91,9 @@ struct stream {
     const struct tls_info *tls; /**< once a handshake stood; NULL = in clear */
     struct stream *previous;
     struct stream *next;        /**< in the port's list, oldest first */
-    uint64_t number;            /**< on its port, from 1; 0 = none */
-    uint64_t entry;             /**< in the journal: that it was accepted; 0 = not yet */
+    uint64_t number;            /**< on its port, from 1; of one that we connected: that of the
+                                   connection that it is for; 0 = none */
+    uint64_t entry;             /**< in the journal: that it was accepted, or stands; 0 = not yet */
     int64_t accepted_ns;        /**< monotonic */
     int64_t active_ns;          /**< monotonic: the last time bytes moved */
     uint64_t received;          /**< bytes from the peer */
@@ -97,16 +106,23 @@ struct stream {
     struct fault_strikes *struck; /**< the faults that struck it (server/fault); one block of
                                      memory, freed with the stream; NULL = none did */
     struct stream_peer peer;
-    uint32_t name_id;   /**< in the journal: of the port, or of whom it was connected for */
-    uint16_t end_flags; /**< ENTRY_CLOSED_BY_…: who ended first; 0 = nobody yet */
-    uint16_t busy;      /**< callbacks under way: stream_enter() */
-    bool paused;        /**< the protocol takes nothing now */
-    bool peer_closing;  /**< the peer's FIN is known; bytes before it may wait in the kernel */
+    uint32_t name_id;    /**< in the journal: of the port, or of whom it was connected for */
+    uint16_t end_flags;  /**< ENTRY_CLOSED_BY_…: who ended first; 0 = nobody yet */
+    uint8_t closing_how; /**< enum close_how of the stream_close() under way: for closing() */
+    uint8_t hops;        /**< of one that we connected: proxies of the run behind it, and itself */
+    uint16_t hop_port;   /**< its own number, as the port that it leads to sees it; 0 = unknown */
+    uint16_t busy;       /**< callbacks under way: stream_enter() */
+    bool paused;         /**< the protocol takes nothing now */
+    bool held;           /**< stream_hold(): nothing is read, not even ahead */
+    bool pushing;        /**< the protocol writes to the socket by itself, which is full: writable()
+                            is due when it no longer is */
+    bool peer_closing;   /**< the peer's FIN is known; bytes before it may wait in the kernel */
     bool peer_ended;   /**< all bytes up to the peer's end were read: its FIN, or what stands for it
                           in a stage (close_notify) */
     bool socket_ended; /**< the peer's FIN was read from the socket; a stage may hand it on later */
     bool closing;      /**< stream_close() was called: writes are ignored, bytes are not offered */
     bool closed;       /**< the socket is closed; the memory goes in a later turn */
+    bool finished;     /**< stream_finish() was called: writes are ignored, bytes are offered */
     bool failed;       /**< the kernel refused a write: the peer is gone */
     bool end_made;     /**< the peer's end that the protocol is told of is made by a fault */
     bool half_due;     /**< stream_half_close(): its FIN waits for the queue */
@@ -145,12 +161,21 @@ size_t stream_queued(const struct stream *stream);
 /** Stops/starts offering bytes to the protocol (back-pressure reaches the peer through TCP). */
 void stream_pause(struct stream *stream);
 void stream_resume(struct stream *stream);
+/** Stops reading altogether, and goes on: bytes stay in the kernel. */
+void stream_hold(struct stream *stream, bool held);
 
 /** Ends the connection; a second call can only make it harsher (FIN → RST/KILL). */
 void stream_close(struct stream *stream, enum close_how how);
 /** The same from outside: an action. Where a stage holds bytes until somebody lets it (`stall`),
  * FIN waits no longer than for a peer that takes nothing. */
 void stream_disconnect(struct stream *stream, enum close_how how);
+
+/**
+ * Ends our half: FIN behind all that was written (over TLS: close_notify before it); later writes
+ * are ignored. Bytes of the peer go on being offered, and its end is told, for as long as it takes:
+ * the protocol ends the connection by stream_close(). A second call changes nothing.
+ */
+void stream_finish(struct stream *stream);
 
 /**
  * Brackets work on a stream: what is written in between leaves in one send (where no other stream
@@ -178,6 +203,8 @@ struct stream_dial {
     const struct protocol *protocol; /**< its start() is called once the connection stands */
     void *owner;                     /**< stream->owner: for the protocol's start() */
     uint32_t name_id;                /**< stream->name_id: for notes in the journal */
+    uint64_t number;                 /**< stream->number */
+    uint8_t hops; /**< how many proxies of the run are passed by then; 0 = nobody asks */
     /**
      * It could not be connected: `error` is a positive errno. Called at most once, never from
      * within stream_dial(), and then nothing else is: the stream goes away by itself. May be NULL.
@@ -185,15 +212,22 @@ struct stream_dial {
     void (*failed)(void *owner, int error);
 };
 /**
- * Connects without waiting. Nothing of it is journalled, and it belongs to no port: who dials tells
- * of it. Time has no bound here: who waits has a timer and calls stream_close(KILL), after which
- * failed() is not called either. `server->streams` counts it.
+ * Connects without waiting. It belongs to no port and is not journalled: who dials may do so, and
+ * set stream->entry, after which its end is journalled as well. Time has no bound here: who waits
+ * has a timer and calls stream_close(KILL), after which failed() is not called either.
+ * `server->streams` counts it.
+ *
+ * One that was reset at once stood all the same: its protocol starts, and is told of the RST.
  *
  * @return the stream (start() or failed() comes later), or NULL with *error a positive errno: there
  * is no descriptor left, or the address is none
  */
 GOTO_MUST_USE struct stream *stream_dial(struct server *server, const struct stream_dial *dial,
                                          int *error);
+
+/** How many proxies of the run a connection that was accepted has passed, by the address of its
+ * peer; 0 = none, or it comes from elsewhere. */
+unsigned stream_hops(const struct stream *stream);
 
 /* For port.c */
 

@@ -36,8 +36,12 @@ void end_journal(struct stream *stream)
 
 void end_note(struct stream *stream, unsigned flags)
 {
+    enum { BOTH = ENTRY_CLOSED_BY_CLIENT | ENTRY_CLOSED_BY_SERVER };
     if (stream->end_flags)
         return;
+    /* of a connection that we made the peer is the server */
+    if (!stream->port)
+        flags ^= BOTH;
     stream->end_flags = (uint16_t)flags;
     end_journal(stream);
 }
@@ -93,8 +97,13 @@ static void stream_freed(struct watcher *watcher)
 /** The connection's own entry of its end. */
 static void end_journal_whole(const struct stream *stream)
 {
-    struct entry entry = journal_entry(ENTRY_CONNECTION_END, stream->name_id);
+    struct entry entry =
+        journal_entry(stream->port ? ENTRY_CONNECTION_END : ENTRY_DIAL_END, stream->name_id);
     entry.connection = stream->number;
+    if (!stream->port) {
+        const struct entry *begin = journal_get(stream->server->journal, stream->entry);
+        entry.route = begin ? begin->route : 0;
+    }
     entry.value = clock_now() - stream->accepted_ns;
     entry.extra = stream->received;
     entry.extra2 = stream->sent;
@@ -124,7 +133,7 @@ void end_finish(struct stream *stream, bool rst)
     watcher_close(&stream->watcher, stream_freed);
     close(stream->watcher.fd);
     stream_enter(stream);
-    if (stream->port)
+    if (stream->port || stream->entry)
         end_journal_whole(stream);
     stream_leave(stream);
 }
@@ -203,11 +212,22 @@ static void end_lost(struct stream *stream)
     end_finish(stream, false);
 }
 
+/** Sends the FIN, once nothing waits before it. */
+static void end_send_fin(struct stream *stream)
+{
+    end_note_ours(stream, ENTRY_CLOSED_BY_SERVER);
+    shutdown(stream->watcher.fd, SHUT_WR);
+    stream->end->fin_sent = true;
+}
+
 static void end_advance_fin(struct stream *stream)
 {
     struct stream_end *end = stream->end;
-    if (end->fin_sent)
+    if (end->fin_sent) {
+        if (stream->socket_ended)
+            end_finish(stream, false);
         return;
+    }
     bool stages_ended = stages_end(stream);
     if (stream->failed) {
         end_lost(stream);
@@ -226,9 +246,7 @@ static void end_advance_fin(struct stream *stream)
         end_finish(stream, false);
         return;
     }
-    end_note_ours(stream, ENTRY_CLOSED_BY_SERVER);
-    shutdown(stream->watcher.fd, SHUT_WR);
-    end->fin_sent = true;
+    end_send_fin(stream);
     end->deadline_ns = clock_now() + END_WAIT_NS;
     end_wait(end, END_WAIT_NS);
 }
@@ -296,17 +314,43 @@ static void end_kill(struct stream *stream)
     end_finish(stream, false);
 }
 
+static void end_make(struct stream *stream)
+{
+    if (stream->end)
+        return;
+    stream->end = memory_alloc(sizeof *stream->end);
+    stream->end->stream = stream;
+    stream->end->ending = stream->top;
+    timer_init(&stream->end->timer, stream->server->loop, end_due);
+}
+
 static void end_start(struct stream *stream, enum close_how how)
 {
-    if (!stream->end) {
-        stream->end = memory_alloc(sizeof *stream->end);
-        stream->end->stream = stream;
-        stream->end->ending = stream->top;
-        timer_init(&stream->end->timer, stream->server->loop, end_due);
-    }
+    end_make(stream);
     stream->end->how = how;
     stream->end->sent = stream->sent;
     stream->end->deadline_ns = clock_now() + END_WAIT_NS;
+    if (stream->end->fin_sent)
+        end_wait(stream->end, END_WAIT_NS);
+}
+
+void finish_advance(struct stream *stream)
+{
+    struct stream_end *end = stream->end;
+    if (stream->closed || stream->failed || end->fin_sent)
+        return;
+    if (stages_end(stream) && !stream->failed && queue_is_empty(stream))
+        end_send_fin(stream);
+}
+
+void stream_finish(struct stream *stream)
+{
+    if (stream->finished || stream->closing || stream->closed)
+        return;
+    stream_enter(stream);
+    stream->finished = true;
+    end_make(stream);
+    stream_leave(stream);
 }
 
 void stream_disconnect(struct stream *stream, enum close_how how)
@@ -335,12 +379,13 @@ void stream_close(struct stream *stream, enum close_how how)
     } else if (!stream->closing || !stream->end || stream->end->how < how) {
         bool first = !stream->closing;
         stream->closing = true;
+        stream->closing_how = (uint8_t)how;
         if (first)
             stream->protocol->closing(stream);
         /* what happens in closing() may have ended it already */
         if (!stream->closed && how == CLOSE_KILL)
             end_kill(stream);
-        else if (!stream->closed && (!stream->end || stream->end->how < how))
+        else if (!stream->closed && (first || !stream->end || stream->end->how < how))
             end_start(stream, how);
     }
     stream_leave(stream);

@@ -88,6 +88,8 @@ void stages_free(struct stream *stream);
 void stream_set_peer(struct stream_peer *peer, const struct sockaddr_storage *address);
 /** The watcher's callback of every stream. */
 void stream_ready(struct watcher *watcher, int events);
+/** The peer's RST: the protocol is told, then the stream goes. Within a bracket. */
+void stream_reset(struct stream *stream);
 /** A connect() that was under way has come to something. */
 void dial_ready(struct stream *stream);
 /** Takes one that we connected off the server's list. */
@@ -102,6 +104,8 @@ void stream_count(struct stream *stream, size_t received, size_t sent);
 void stream_update(struct stream *stream);
 /** The FIN of stream_half_close(), once nothing waits before it. */
 void end_half(struct stream *stream);
+/** Goes on with stream_finish(): what waits before the FIN may have gone. */
+void finish_advance(struct stream *stream);
 /** Goes on with a close: what it waits for may have come. */
 void end_advance(struct stream *stream);
 /** Closes the socket; journals the end; tells the protocol now or when the last bracket ends. */
