@@ -1,6 +1,10 @@
 /* Faults of streams together and on connections that live: order, lifting, ends, bounds. */
 #include "ctest/unit/fault_rig.h"
 
+#include <poll.h>
+#include <pthread.h>
+#include <stdatomic.h>
+
 static const struct str all = {0};
 
 static void heal(const char *name)
@@ -655,6 +659,57 @@ START_TEST(test_refuse_and_blackhole_end_nothing)
 }
 END_TEST
 
+/* Clients that connect all the time, while the port swallows and lets in again. */
+
+struct crowd {
+    uint16_t number;
+    atomic_bool stop;
+    unsigned tries;
+    unsigned connected;
+};
+
+static void *crowd_run(void *context)
+{
+    struct crowd *crowd = context;
+    while (!crowd->stop) {
+        struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(crowd->number)};
+        address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+        int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        struct pollfd wait = {.fd = fd, .events = POLLOUT};
+        crowd->tries++;
+        if (connect(fd, (struct sockaddr *)&address, sizeof address) == 0 ||
+            (poll(&wait, 1, 5) == 1 && !(wait.revents & POLLERR)))
+            crowd->connected++;
+        close(fd);
+    }
+    return NULL;
+}
+
+START_TEST(test_a_blackhole_in_a_crowd)
+{
+    pthread_t thread;
+    world_init();
+    world.closes = true;
+    struct crowd crowd = {.number = world.port->number};
+    ck_assert_int_eq(pthread_create(&thread, NULL, crowd_run, &crowd), 0);
+    for (int i = 0; i < 100; i++) {
+        uint64_t id = fault_set("blackhole");
+        ck_assert(world.port->plugged);
+        rig_pass(&world.rig, CLOCK_MS);
+        faults_undo(world.faults, id);
+        ck_assert(!world.port->plugged && !world.port->plug);
+        rig_pass(&world.rig, CLOCK_MS);
+    }
+    crowd.stop = true;
+    pthread_join(thread, NULL);
+    rig_until(&world.rig, world.port->accepted >= crowd.connected);
+    /* our own connections are none of them */
+    ck_assert_uint_le(world.port->accepted, crowd.tries);
+    ck_assert_uint_eq(rig_count(&world.rig, ENTRY_NOTE), 0);
+    world_clear();
+}
+END_TEST
+
 START_TEST(test_blackhole_and_the_state_of_the_port)
 {
     world_init();
@@ -693,4 +748,5 @@ UNIT_MAIN("fault_flow", test_faults_add_up_and_each_is_lifted_alone,
           test_faults_come_and_go_in_traffic, test_the_end_waits_for_nobody,
           test_a_quarter_is_every_fourth, test_the_same_seed_draws_the_same,
           test_what_struck_nothing_is_told, test_refuse_and_the_state_of_the_port,
-          test_refuse_and_blackhole_end_nothing, test_blackhole_and_the_state_of_the_port)
+          test_refuse_and_blackhole_end_nothing, test_blackhole_and_the_state_of_the_port,
+          test_a_blackhole_in_a_crowd)

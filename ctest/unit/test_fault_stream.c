@@ -41,7 +41,6 @@ static void check_bandwidth(void)
     /* 6000 bytes at 20 KB a second */
     ck_assert_int_ge(world.told.last_ns - start, 300 * CLOCK_MS);
     ck_assert_int_ge(clock_now() - start, 300 * CLOCK_MS);
-    ck_assert_uint_gt(world.told.pieces, 10);
 }
 
 /* 60 to 120 slices */
