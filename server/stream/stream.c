@@ -270,6 +270,8 @@ static void stream_written(struct stream *stream)
     queue_flush(stream);
     if (stream->sent != sent)
         stream->active_ns = clock_now();
+    if (stream->pushing && !stream->queue && !stream->failed && !stream->closing)
+        stream->protocol->writable(stream);
     if (stream->was_high && !stream->failed && stream_queued(stream) <= STREAM_LOW_MARK) {
         stream->was_high = false;
         if (!stream->closing)
