@@ -287,7 +287,7 @@ enum read_result template_check_path(struct reader *reader, const struct templat
     for (const struct template_use *use = template ? template->uses : NULL; use; use = use->next) {
         struct nearest nearest = {.wanted = use->name};
         size_t i = 0;
-        if (use->answer)
+        if (!use->row->of_path)
             continue;
         while (i < names->count && !str_equal(items[i], use->name))
             str_nearest(&nearest, items[i++]);
@@ -316,10 +316,10 @@ static void refuse_answer(struct reader *reader, const struct template_use *use,
     if (!use->name.size) {
         diagnostics_add(reader->diagnostics, place,
                         "'%s' is the answer of the far side, but there is no 'to' here",
-                        use->answer->name);
+                        use->row->name);
         if (names->count)
             diagnostics_help(reader->diagnostics, "write " STR_FMT ".%s for that of a call",
-                             STR_ARG(items[0]), use->answer->name + STR("response.").size);
+                             STR_ARG(items[0]), use->row->name + STR("response.").size);
         return;
     }
     diagnostics_add(reader->diagnostics, place, "no call is named '" STR_FMT "'",
@@ -333,7 +333,7 @@ enum read_result template_check_answers(struct reader *reader, const struct temp
     enum read_result result = READ_OK;
     const struct str *items = names->items;
     for (const struct template_use *use = template ? template->uses : NULL; use; use = use->next) {
-        bool known = !use->answer || (far_side && !use->name.size);
+        bool known = !use->row->of_answer || (far_side && !use->name.size);
         for (size_t i = 0; i < names->count && !known; i++)
             known = str_equal(items[i], use->name);
         if (known)
@@ -347,8 +347,18 @@ enum read_result template_check_answers(struct reader *reader, const struct temp
 bool template_needs_body(const struct template *template)
 {
     for (const struct template_use *use = template ? template->uses : NULL; use; use = use->next) {
-        if (use->answer &&
-            (str_is(str_of(use->answer->name), "response.body") || use->answer->shape == SHAPE_PATH))
+        bool part =
+            use->row->shape == SHAPE_PATH || str_is(str_of(use->row->name), "response.body");
+        if (use->row->of_answer && part)
+            return true;
+    }
+    return false;
+}
+
+bool template_needs_request_body(const struct template *template)
+{
+    for (const struct template_use *use = template ? template->uses : NULL; use; use = use->next) {
+        if (use->row->of_body)
             return true;
     }
     return false;

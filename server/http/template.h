@@ -83,6 +83,8 @@ enum read_result template_check_answers(struct reader *reader, const struct temp
                                         const struct list *names, bool far_side);
 /** Whether it asks for more of an answer than its status and headers. NULL: no. */
 bool template_needs_body(const struct template *template);
+/** Whether it asks for the request's body. NULL: no. */
+bool template_needs_request_body(const struct template *template);
 /** Whether `name` begins a name of templates ("request"), so that no call may have it. */
 bool template_name_is_taken(struct str name);
 /** Whether the template has no `{{ }}` at all. */

@@ -247,20 +247,27 @@ const struct template_row template_literal_row = {
 
 #define NAME(form, name, shape, value, doc)                                                        \
     {                                                                                              \
-        {form, doc, false}, name, shape, value, NULL, false, false                                 \
+        {form, doc, false}, name, shape, value, NULL, false, false, false, false                   \
+    }
+#define BODY(form, name, shape, value, doc)                                                        \
+    {                                                                                              \
+        {form, doc, false}, name, shape, value, NULL, false, false, false, true                    \
     }
 #define ANSWER(form, name, shape, value, doc)                                                      \
     {                                                                                              \
-        {form, doc, false}, name, shape, value, NULL, false, true                                  \
+        {form, doc, false}, name, shape, value, NULL, false, true, false, false                    \
     }
 #define LATER(form, name, shape, doc)                                                              \
     {                                                                                              \
-        {form, doc, true}, name, shape, NULL, NULL, false, false                                   \
+        {form, doc, true}, name, shape, NULL, NULL, false, false, false, false                     \
     }
 
 const struct template_row template_names[] = {
-    NAME("path.NAME", "path", SHAPE_MEMBER, name_path,
-         "What the route's path captured, percent-decoded."),
+    {{"path.NAME", "What the route's path captured, percent-decoded.", false},
+     "path",
+     SHAPE_MEMBER,
+     name_path,
+     .of_path = true},
     NAME("request.method", "request.method", SHAPE_NONE, name_method, "The method."),
     NAME("request.path", "request.path", SHAPE_NONE, name_request_path,
          "The path as sent, without the query."),
@@ -269,8 +276,8 @@ const struct template_row template_names[] = {
     NAME("request.header.NAME", "request.header", SHAPE_MEMBER, name_header,
          "A header; a list if it came several times."),
     NAME("request.cookie.NAME", "request.cookie", SHAPE_MEMBER, name_cookie, "A cookie."),
-    NAME("request.body", "request.body", SHAPE_NONE, name_body, "The body as text."),
-    NAME("request.json $.a.b", "request.json", SHAPE_PATH, name_json,
+    BODY("request.body", "request.body", SHAPE_NONE, name_body, "The body as text."),
+    BODY("request.json $.a.b", "request.json", SHAPE_PATH, name_json,
          "What a JSONPath finds in the body: a value, or the list of all for a path that may find "
          "several."),
     NAME("request.number", "request.number", SHAPE_NONE, name_request_number,

@@ -343,12 +343,12 @@ static bool scan_member(struct scan *scan, const struct template_row *row, const
     return false;
 }
 
-static void remember_use(struct template_compiler *compiler, const struct template_row *answer,
+static void remember_use(struct template_compiler *compiler, const struct template_row *row,
                          struct str name, const struct word *word)
 {
     struct template_use *use = arena_alloc(compiler->arena, sizeof *use);
     *use = (struct template_use){.next = compiler->uses,
-                                 .answer = answer,
+                                 .row = row,
                                  .name = name,
                                  .node = compiler->node,
                                  .offset = word->offset,
@@ -420,8 +420,8 @@ static void scan_name(struct scan *scan, struct template_call *call)
                scan_member(scan, call->row, &word, head, &call->member)) {
         if (call->row->of_answer)
             remember_use(scan->compiler, call->row, call->answer, &word);
-        else if (str_is(word.text, "path") || str_starts(word.text, STR("path.")))
-            remember_use(scan->compiler, NULL, call->member, &word);
+        else if (call->row->of_path || call->row->of_body)
+            remember_use(scan->compiler, call->row, call->member, &word);
         scan_arguments(scan, call, &word);
     }
 }

@@ -39,6 +39,8 @@ struct template_row {
                                  struct arena *arena);
     bool takes_missing; /**< the filter is also called for what is missing */
     bool of_answer;     /**< the name is "response." and a part of an answer */
+    bool of_path;
+    bool of_body; /**< of the request */
 };
 
 /** A name or filter with its arguments; an expression is a name and the filters behind it. */
@@ -76,11 +78,11 @@ struct template_value {
     struct template_value **children;
 };
 
-/** A `path.NAME` or an answer that is used. */
+/** A `path.NAME`, the request's body, or an answer that is asked for. */
 struct template_use {
     struct template_use *next;
-    const struct template_row *answer; /**< what of an answer; NULL: of the path */
-    struct str name; /**< the capture, or the call; empty: the far side */
+    const struct template_row *row;
+    struct str name;         /**< the capture, or the call; empty: the far side */
     const struct node *node; /**< what it stands in; NULL without a spec */
     size_t offset;           /**< in the node's text */
     size_t size;
