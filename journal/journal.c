@@ -81,6 +81,9 @@ static const char *const kind_names[ENTRY_KINDS] = {
     [ENTRY_RESET] = "reset",
     [ENTRY_GOAWAY] = "goaway",
     [ENTRY_FAULT] = "fault",
+    [ENTRY_DIAL] = "dial",
+    [ENTRY_DIAL_FAILED] = "dial-failed",
+    [ENTRY_DIAL_END] = "dial-end",
     [ENTRY_CHECK] = "check",
 };
 

@@ -55,8 +55,15 @@ enum entry_kind {
     ENTRY_GOAWAY, /**< GOAWAY was sent or came; value: code; extra: last stream id; flags as RESET;
                      text: debug data */
     ENTRY_FAULT,  /**< a fault struck; subject: port; connection, request; text: its name */
-    ENTRY_CHECK,  /**< a check was judged; subject: its name; flags: PASSED/FAILED/SKIPPED; text:
-                     first line of why */
+    ENTRY_DIAL, /**< a connection to a far side stands; subject: the proxy; connection: the client's
+                   that it is for, 0 = of none; route: name id of the endpoint; data:
+                   "address:port"; extra2: ns it took; once a side has ended:
+                   journal_set_closed() */
+    ENTRY_DIAL_FAILED, /**< it could not be made; the same, but data: why; status: errno, 0 = the
+                          name was not found */
+    ENTRY_DIAL_END,    /**< it is gone; as CONNECTION_END: the far side is the server */
+    ENTRY_CHECK, /**< a check was judged; subject: its name; flags: PASSED/FAILED/SKIPPED; text:
+                    first line of why */
     ENTRY_KINDS
 };
 

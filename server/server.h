@@ -11,6 +11,7 @@
 #include "journal/journal.h"
 #include "schema/table.h"
 
+struct endpoint;
 struct port;
 struct scratch;
 struct stream;
@@ -30,6 +31,9 @@ struct server {
     uint64_t streams;      /**< connections not yet gone, accepted or dialed */
     void (*gone)(
         struct server *server); /**< called when `streams` falls to 0 while closing, may be NULL */
+    /** Where a program of the run listens: fills the endpoint but its text and path; false if none
+     * has that name. NULL = there are no programs. */
+    bool (*program)(const struct server *server, struct str name, struct endpoint *endpoint);
     /** Told, in the next turn, that bytes came or went; NULL when nobody asks. */
     void (*bytes_moved)(struct server *server);
     struct timer bytes_soon;         /**< active: bytes_moved() is to be called */

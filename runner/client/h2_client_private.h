@@ -4,44 +4,15 @@
  * h2_client.c          the connection: wire, nghttp2's session, how both end
  * h2_client_call.c     calls: what nghttp2 tells about them, and their end
  * h2_client_socket.c   a wire that is a socket
- * h2_client_resolve.c  names into addresses, on a thread
  */
 #ifndef GOTO_RUNNER_CLIENT_H2_CLIENT_PRIVATE_H
 #define GOTO_RUNNER_CLIENT_H2_CLIENT_PRIVATE_H
 
+#include "base/resolve.h"
 #include "runner/client/h2_client.h"
 
 #include <nghttp2/nghttp2.h>
 #include <sys/socket.h>
-
-/* Names into addresses. */
-
-enum { H2_MOST_ADDRESSES = 16 };
-
-struct h2_addresses {
-    struct sockaddr_storage items[H2_MOST_ADDRESSES];
-    socklen_t sizes[H2_MOST_ADDRESSES];
-    size_t count;
-};
-
-/** A name on its way; see h2_resolve_start(). */
-struct h2_resolution;
-
-/** Addresses of a numeric host or of localhost; false for a name that has to be asked for. */
-GOTO_MUST_USE bool h2_resolve_known(const char *host, uint16_t port,
-                                    struct h2_addresses *addresses);
-/**
- * Asks for a name on a thread of its own, since getaddrinfo() may take seconds and cannot be ended.
- * `told` comes later with the addresses, or with none and getaddrinfo()'s words; the resolution is
- * freed by then. NULL and *error when there is no thread to be had.
- */
-struct h2_resolution *h2_resolve_start(struct loop *loop, const char *host, uint16_t port,
-                                       void (*told)(void *context,
-                                                    const struct h2_addresses *addresses,
-                                                    const char *words),
-                                       void *context, int *error);
-/** Nobody waits any more; nothing is told after. */
-void h2_resolve_cancel(struct h2_resolution *resolution);
 
 /* The connection and its calls. */
 

@@ -31,8 +31,8 @@ struct h2_socket {
     char *path;         /**< of a Unix socket, NULL = none */
     char *interface;    /**< NULL = any */
     struct timer timer; /**< what start() has to tell, and the next try on a Unix socket */
-    struct h2_resolution *resolution;
-    struct h2_addresses addresses;
+    struct resolution *resolution;
+    struct addresses addresses;
     size_t at; /**< of the address that is being tried */
     int fd;    /**< -1 = none */
     struct link *link;
@@ -88,14 +88,14 @@ static bool device_address(const char *device, int family, struct sockaddr_stora
 static int socket_bind(struct h2_socket *socket, int family)
 {
     struct sockaddr_storage address = {0};
-    struct h2_addresses ours;
+    struct addresses ours;
     socklen_t size = 0;
     const char *name = socket->interface;
     if (strncmp(name, "if!", 3) == 0)
         name += 3;
     else if (strncmp(name, "host!", 5) == 0)
         name += 5;
-    if (h2_resolve_known(name, 0, &ours) && ours.count) {
+    if (resolve_known(name, 0, &ours) && ours.count) {
         for (size_t i = 0; i < ours.count && !size; i++)
             if (ours.items[i].ss_family == family) {
                 address = ours.items[i];
@@ -249,7 +249,7 @@ static void socket_try(struct h2_socket *socket)
     socket_tell(socket);
 }
 
-static void socket_resolved(void *context, const struct h2_addresses *addresses, const char *words)
+static void socket_resolved(void *context, const struct addresses *addresses, const char *words)
 {
     struct h2_socket *socket = context;
     socket->resolution = NULL;
@@ -286,11 +286,11 @@ static void socket_begin(struct timer *timer)
                          socket->path);
         }
         socket_try(socket);
-    } else if (h2_resolve_known(socket->host, socket->port, &socket->addresses)) {
+    } else if (resolve_known(socket->host, socket->port, &socket->addresses)) {
         socket_try(socket);
     } else {
-        socket->resolution = h2_resolve_start(socket->loop, socket->host, socket->port,
-                                              socket_resolved, socket, &error);
+        socket->resolution = resolve_start(socket->loop, socket->host, socket->port,
+                                           socket_resolved, socket, &error);
         if (socket->resolution)
             return;
         socket_fails(socket, H2_END_LOCAL, error, "cannot resolve %s: %s", socket->host,
@@ -337,7 +337,7 @@ static void socket_close(struct h2_wire *wire)
     struct h2_socket *socket = socket_of(wire);
     timer_stop(&socket->timer);
     if (socket->resolution)
-        h2_resolve_cancel(socket->resolution);
+        resolve_cancel(socket->resolution);
     socket_drop(socket);
     memory_free(socket->host);
     memory_free(socket->path);

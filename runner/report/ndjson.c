@@ -327,6 +327,8 @@ static const char *const subject_fields[ENTRY_KINDS] = {
     [ENTRY_NOTE] = "subject",        [ENTRY_CHECK] = "check",
     [ENTRY_HANDSHAKE] = "port",      [ENTRY_RESET] = "port",
     [ENTRY_GOAWAY] = "port",         [ENTRY_FAULT] = "port",
+    [ENTRY_DIAL] = "port",           [ENTRY_DIAL_FAILED] = "port",
+    [ENTRY_DIAL_END] = "port",
 };
 
 /** What only some kinds have. The texts that all may have are written by the caller. */

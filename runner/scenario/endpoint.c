@@ -1,114 +1,7 @@
 /* Where an endpoint leads: a name of the run, an address, a URL. */
 
+#include "server/proxy/endpoint.h"
 #include "runner/scenario/scenario_private.h"
-
-#include <arpa/inet.h>
-#include <stdio.h>
-#include <string.h>
-
-/** "http://user@host:1/x" in parts; `scheme` has no data where there is none. */
-struct endpoint_parts {
-    struct str scheme;
-    struct str host; /**< without brackets */
-    struct str rest; /**< from the path or query on */
-    uint16_t number; /**< 0 = none was written */
-};
-
-static size_t authority_size(struct str text)
-{
-    size_t size = 0;
-    while (size < text.size && text.data[size] != '/' && text.data[size] != '?' &&
-           text.data[size] != '#')
-        size++;
-    return size;
-}
-
-/** The host and number of "user@[::1]:80"; a port that is none gives no host. */
-static void split_authority(struct str authority, struct endpoint_parts *parts)
-{
-    ptrdiff_t at;
-    while ((at = str_find_byte(authority, '@')) >= 0)
-        authority = str_from(authority, (size_t)at + 1);
-    ptrdiff_t bracket = str_starts(authority, STR("[")) ? str_find_byte(authority, ']') : -1;
-    struct str behind;
-    if (bracket >= 0) {
-        parts->host = str_slice(authority, 1, (size_t)bracket - 1);
-        behind = str_from(authority, (size_t)bracket + 1);
-    } else {
-        ptrdiff_t colon = str_find_byte(authority, ':');
-        parts->host = colon < 0 ? authority : str_slice(authority, 0, (size_t)colon);
-        behind = colon < 0 ? STR("") : str_from(authority, (size_t)colon);
-    }
-    uint64_t number = 0;
-    if (behind.size > 1 &&
-        (behind.data[0] != ':' || !str_to_u64(str_from(behind, 1), UINT16_MAX, &number)))
-        parts->host = STR("");
-    parts->number = (uint16_t)number;
-}
-
-static struct endpoint_parts endpoint_split(struct str url)
-{
-    struct endpoint_parts parts = {0};
-    ptrdiff_t colon = str_find(url, STR("://"));
-    if (colon >= 0) {
-        parts.scheme = str_slice(url, 0, (size_t)colon);
-        url = str_from(url, (size_t)colon + 3);
-    }
-    size_t size = authority_size(url);
-    parts.rest = str_from(url, size);
-    split_authority(str_slice(url, 0, size), &parts);
-    return parts;
-}
-
-/** An IPv4 or IPv6 address; an IPv4 one mapped into IPv6 counts as IPv4. */
-struct address {
-    uint8_t bytes[16];
-    int family; /**< AF_UNSPEC: it is none */
-};
-
-static struct address address_of(struct str host)
-{
-    static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
-    struct address address = {.family = AF_UNSPEC};
-    char text[INET6_ADDRSTRLEN];
-    if (str_equal_nocase(host, STR("localhost")))
-        host = STR("127.0.0.1");
-    if (host.size >= sizeof text)
-        return address;
-    snprintf(text, sizeof text, STR_FMT, STR_ARG(host));
-    if (inet_pton(AF_INET, text, address.bytes) == 1)
-        address.family = AF_INET;
-    else if (inet_pton(AF_INET6, text, address.bytes) == 1)
-        address.family = AF_INET6;
-    if (address.family == AF_INET6 && memcmp(address.bytes, mapped, sizeof mapped) == 0) {
-        memmove(address.bytes, address.bytes + sizeof mapped, 4);
-        address.family = AF_INET;
-    }
-    return address;
-}
-
-static bool address_is_loopback(const struct address *address)
-{
-    static const uint8_t six[16] = {[15] = 1};
-    return address->family == AF_INET ? address->bytes[0] == 127
-                                      : memcmp(address->bytes, six, sizeof six) == 0;
-}
-
-/** Whether a port that is bound to `bound` is reached by the host. */
-static bool host_reaches(struct str host, struct str bound)
-{
-    struct address to = address_of(host);
-    struct address at = address_of(bound);
-    if (to.family == AF_UNSPEC || at.family == AF_UNSPEC)
-        return false;
-    if (str_is(bound, "0.0.0.0"))
-        return to.family == AF_INET && address_is_loopback(&to);
-    /* Linux gives such a port the connections of IPv4, too */
-    if (str_is(bound, "::"))
-        return address_is_loopback(&to);
-    return to.family == at.family &&
-           memcmp(to.bytes, at.bytes, to.family == AF_INET ? 4 : sizeof to.bytes) == 0;
-}
 
 static uint16_t default_number(struct str scheme)
 {
@@ -121,7 +14,7 @@ static const struct scenario_port *find_by_address(const struct scenario *scenar
     uint16_t number = parts->number ? parts->number : default_number(parts->scheme);
     for (size_t i = 0; i < scenario->port_count; i++) {
         const struct scenario_port *port = &scenario->ports[i];
-        if (port->number == number && host_reaches(parts->host, port->host))
+        if (port->number == number && endpoint_reaches(parts->host, port->host))
             return port;
     }
     return NULL;
@@ -148,8 +41,8 @@ bool scenario_endpoint_port(struct scenario *scenario, struct str url,
     int protocol = scenario_port_protocol(port);
     *endpoint = (struct scenario_endpoint){
         .name = port->name,
-        .protocol = protocol == PROGRAM_OPAQUE ? ENDPOINT_OPAQUE : protocol,
-        .tls = protocol == PROTOCOL_HTTPS || protocol == PROTOCOL_H2,
+        .protocol = protocol,
+        .tls = upstream_protocol_has_tls(protocol),
         .program = !port->port,
     };
     return true;
@@ -160,12 +53,14 @@ struct str scenario_endpoint_url(struct scenario *scenario, struct str url, stru
     struct endpoint_parts parts = endpoint_split(url);
     if (parts.scheme.data)
         return url;
-    const struct scenario_port *port = find_by_name(scenario, &parts);
-    if (port)
-        return arena_printf(arena, STR_FMT STR_FMT, STR_ARG(scenario_port_url(port, arena)),
-                            STR_ARG(parts.rest));
-    port = find_by_address(scenario, &parts);
-    int protocol = port ? scenario_port_protocol(port) : PROGRAM_OPAQUE;
-    const char *scheme = protocol == PROGRAM_OPAQUE ? "http" : upstream_protocol_scheme(protocol);
-    return arena_printf(arena, "%s://" STR_FMT, scheme, STR_ARG(url));
+    const struct scenario_port *named = find_by_name(scenario, &parts);
+    const struct scenario_port *port = named ? named : find_by_address(scenario, &parts);
+    bool tls = port && upstream_protocol_has_tls(scenario_port_protocol(port));
+    const char *scheme = tls ? "https" : "http";
+    if (!named)
+        return arena_printf(arena, "%s://" STR_FMT, scheme, STR_ARG(url));
+    struct str base = scenario_port_url(named, arena);
+    if (str_find(base, STR("://")) < 0)
+        base = arena_printf(arena, "%s://" STR_FMT, scheme, STR_ARG(base));
+    return arena_printf(arena, STR_FMT STR_FMT, STR_ARG(base), STR_ARG(parts.rest));
 }

@@ -37,6 +37,22 @@ struct endpoint {
 /** [struct str] an endpoint as a spec writes it; a name is checked against the spec's ports. */
 extern const struct type endpoint_type;
 
+/** "http://user@host:1/x" in parts. */
+struct endpoint_parts {
+    struct str scheme; /**< data NULL where there is none */
+    struct str host;   /**< without brackets; empty where what is written is none */
+    struct str rest;   /**< from the path or query on */
+    uint16_t number;   /**< of the port; 0 = none was written */
+};
+/** Takes a URL, or what is written in its place, apart. */
+struct endpoint_parts endpoint_split(struct str text);
+/** Whether a port that is bound to the address `bound` is reached by `host`. */
+bool endpoint_reaches(struct str host, struct str bound);
+/** The name that it may be of: "api" of "api/x"; data NULL for addresses and URLs. */
+struct str endpoint_name(struct str text);
+/** The address to connect to of a port that is bound to `bound`: loopback for "any address". */
+struct str endpoint_host_of(struct str bound);
+
 /**
  * Resolves a text to where it leads at this moment: by the ports of the server, then by
  * server->program (programs of the run), then as an address.
@@ -47,48 +63,49 @@ GOTO_MUST_USE bool endpoint_resolve(const struct server *server, struct str text
                                     struct arena *arena, struct endpoint *endpoint,
                                     struct str *why);
 
-struct sockaddr_storage;
+struct addresses;
 
 /** Looking up the addresses of an endpoint: at once for addresses, "localhost" and unix sockets,
  * else in a thread. */
 struct endpoint_lookup;
 /**
- * Looks up addresses. `found` is called once, maybe before this returns: with `count` addresses
- * (borrowed until it returns), or 0 and why. Time has no bound here: who waits has a timer and
- * cancels.
+ * Looks up addresses. `found` is called once: with addresses (borrowed until it returns), or with
+ * none and why. Time has no bound here: who waits has a timer and cancels.
+ *
+ * @return NULL if found() was called already; else it is gone once found() is called
  */
 struct endpoint_lookup *
 endpoint_lookup(struct loop *loop, const struct endpoint *endpoint,
-                void (*found)(void *context, const struct sockaddr_storage *addresses,
-                              const unsigned *sizes, size_t count, struct str why),
+                void (*found)(void *context, const struct addresses *addresses, struct str why),
                 void *context);
-/** Nobody waits for it any more; found() is not called. NULL and one that was told are allowed only
- * before found() was called. */
+/** Nobody waits for it any more; found() is not called. NULL is allowed. */
 void endpoint_lookup_cancel(struct endpoint_lookup *lookup);
 
-/**
- * Connects to an endpoint: looks up, dials its addresses one after the other.
- */
+/** A connection to an endpoint on its way: looks up, dials its addresses one after the other. */
 struct endpoint_dial;
 struct protocol;
-struct stream;
-/** What becomes of it. `connected` gets the stream on which `protocol` has just started. */
+/** What becomes of it. */
 struct endpoint_dial_user {
     const struct protocol *protocol; /**< what the stream speaks; its stream->owner is `context` */
-    /** Called at most once, maybe from within endpoint_dial_new(): no address took the connection.
-     * `error` is the positive errno of the last one, 0 when the name was not found. */
+    /**
+     * Called at most once, never from within endpoint_dial_new(): no address took the connection.
+     * `error` is the positive errno of the last one, 0 when the name was not found; `why` is for
+     * people: "127.0.0.1:80 refused the connection", borrowed until it returns.
+     */
     void (*failed)(void *context, int error, struct str why);
 };
 /**
  * Begins. Once a connection stands, user->protocol->start(stream) is called with stream->owner =
- * context, and this object is gone; so it is once failed() was called.
+ * context, and this object is gone; so it is once failed() is called. Neither is called before this
+ * returns. Both are journalled (ENTRY_DIAL, ENTRY_DIAL_FAILED), and so is the connection's end.
  *
- * @param name_id in the journal: of the port that it is for
+ * @param name_id    in the journal: the port that it is for
+ * @param connection in the journal: number of that port's connection that it is for; 0 = of none
  */
 struct endpoint_dial *endpoint_dial_new(struct server *server, const struct endpoint *endpoint,
                                         const struct endpoint_dial_user *user, void *context,
-                                        uint32_t name_id);
-/** Gives up: nothing is called any more. */
+                                        uint32_t name_id, uint64_t connection);
+/** Gives up: nothing is called any more. NULL is allowed. */
 void endpoint_dial_cancel(struct endpoint_dial *dial);
 
 #endif

@@ -2,8 +2,8 @@
  * `forward:` (LANGUAGE 5): where a port or a route sends what it gets, as a spec says it.
  *
  * One mapping for ports of HTTP and for those of bytes (tcp, tls); which keys have a meaning
- * depends on what the port speaks, and is checked when the port is read. forward_http.c has the
- * rows of HTTP and what they do, forward_tcp.c those of bytes.
+ * depends on what the port speaks, and is checked when the port is read. forward.c has the keys of
+ * both, forward_http_read.c those of HTTP, forward_tcp_read.c those of bytes.
  */
 #ifndef GOTO_SERVER_PROXY_FORWARD_H
 #define GOTO_SERVER_PROXY_FORWARD_H
@@ -14,6 +14,7 @@
 struct exchange;
 struct forward_http;
 struct forward_tcp;
+struct protocol;
 
 /** Which of several far sides a request goes to. */
 enum forward_pick { PICK_FIRST, PICK_ROUND_ROBIN, PICK_RANDOM, PICK_RACE, PICK_MIRROR };
@@ -24,6 +25,7 @@ struct forward {
     struct list to;            /**< of struct str: endpoints; empty where `sni`, `calls` or `tunnel`
                                   say where */
     struct place to_place;     /**< of its value */
+    const struct node *node;   /**< as written */
     int pick;                  /**< enum forward_pick */
     int64_t timeout_ns;        /**< of the far side; 0 = not written */
     struct forward_http *http; /**< NULL = none of its keys is written */

@@ -151,6 +151,7 @@ struct stream *stream_dial(struct server *server, const struct stream_dial *dial
     stream->server = server;
     stream->owner = dial->owner;
     stream->name_id = dial->name_id;
+    stream->number = dial->number;
     stream->protocol = &dialing_protocol;
     stream->state = dialing;
     stream->dialing = true;

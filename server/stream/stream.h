@@ -83,8 +83,9 @@ struct stream {
     const struct tls_info *tls; /**< once a handshake stood; NULL = in clear */
     struct stream *previous;
     struct stream *next;        /**< in the port's list, oldest first */
-    uint64_t number;            /**< on its port, from 1; 0 = none */
-    uint64_t entry;             /**< in the journal: that it was accepted; 0 = not yet */
+    uint64_t number;            /**< on its port, from 1; of one that we connected: that of the
+                                   connection that it is for; 0 = none */
+    uint64_t entry;             /**< in the journal: that it was accepted, or stands; 0 = not yet */
     int64_t accepted_ns;        /**< monotonic */
     int64_t active_ns;          /**< monotonic: the last time bytes moved */
     uint64_t received;          /**< bytes from the peer */
@@ -172,6 +173,7 @@ struct stream_dial {
     const struct protocol *protocol; /**< its start() is called once the connection stands */
     void *owner;                     /**< stream->owner: for the protocol's start() */
     uint32_t name_id;                /**< stream->name_id: for notes in the journal */
+    uint64_t number;                 /**< stream->number */
     /**
      * It could not be connected: `error` is a positive errno. Called at most once, never from
      * within stream_dial(), and then nothing else is: the stream goes away by itself. May be NULL.
@@ -179,9 +181,10 @@ struct stream_dial {
     void (*failed)(void *owner, int error);
 };
 /**
- * Connects without waiting. Nothing of it is journalled, and it belongs to no port: who dials tells
- * of it. Time has no bound here: who waits has a timer and calls stream_close(KILL), after which
- * failed() is not called either. `server->streams` counts it.
+ * Connects without waiting. It belongs to no port and is not journalled: who dials may do so, and
+ * set stream->entry, after which its end is journalled as well. Time has no bound here: who waits
+ * has a timer and calls stream_close(KILL), after which failed() is not called either.
+ * `server->streams` counts it.
  *
  * @return the stream (start() or failed() comes later), or NULL with *error a positive errno: there
  * is no descriptor left, or the address is none

@@ -35,8 +35,12 @@ void end_journal(struct stream *stream)
 
 void end_note(struct stream *stream, unsigned flags)
 {
+    enum { BOTH = ENTRY_CLOSED_BY_CLIENT | ENTRY_CLOSED_BY_SERVER };
     if (stream->end_flags)
         return;
+    /* of a connection that we made the peer is the server */
+    if (!stream->port)
+        flags ^= BOTH;
     stream->end_flags = (uint16_t)flags;
     end_journal(stream);
 }
@@ -92,7 +96,8 @@ static void stream_freed(struct watcher *watcher)
 /** The connection's own entry of its end. */
 static void end_journal_whole(const struct stream *stream)
 {
-    struct entry entry = journal_entry(ENTRY_CONNECTION_END, stream->name_id);
+    struct entry entry =
+        journal_entry(stream->port ? ENTRY_CONNECTION_END : ENTRY_DIAL_END, stream->name_id);
     entry.connection = stream->number;
     entry.value = clock_now() - stream->accepted_ns;
     entry.extra = stream->received;
@@ -123,7 +128,7 @@ void end_finish(struct stream *stream, bool rst)
     watcher_close(&stream->watcher, stream_freed);
     close(stream->watcher.fd);
     stream_enter(stream);
-    if (stream->port)
+    if (stream->port || stream->entry)
         end_journal_whole(stream);
     stream_leave(stream);
 }

@@ -1,5 +1,7 @@
+#include "base/resolve.h"
+
 #include "base/memory.h"
-#include "runner/client/h2_client_private.h"
+#include "base/str.h"
 
 #include <errno.h>
 #include <netdb.h>
@@ -20,20 +22,20 @@ struct question {
     bool answered;
     bool abandoned;
     int code; /**< of getaddrinfo() */
-    struct h2_addresses addresses;
+    struct addresses addresses;
 };
 
 /** The loop's side. */
-struct h2_resolution {
+struct resolution {
     struct watcher watcher;
     struct question *question;
-    void (*told)(void *context, const struct h2_addresses *addresses, const char *words);
+    void (*told)(void *context, const struct addresses *addresses, const char *words);
     void *context;
 };
 
-static void addresses_take(struct h2_addresses *addresses, const struct addrinfo *list)
+static void addresses_take(struct addresses *addresses, const struct addrinfo *list)
 {
-    for (; list && addresses->count < H2_MOST_ADDRESSES; list = list->ai_next) {
+    for (; list && addresses->count < MOST_ADDRESSES; list = list->ai_next) {
         if (list->ai_addrlen > sizeof addresses->items[0])
             continue;
         memcpy(&addresses->items[addresses->count], list->ai_addr, list->ai_addrlen);
@@ -41,7 +43,7 @@ static void addresses_take(struct h2_addresses *addresses, const struct addrinfo
     }
 }
 
-static int ask(const char *host, uint16_t port, int flags, struct h2_addresses *addresses)
+static int ask(const char *host, uint16_t port, int flags, struct addresses *addresses)
 {
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = flags};
     struct addrinfo *list = NULL;
@@ -55,7 +57,7 @@ static int ask(const char *host, uint16_t port, int flags, struct h2_addresses *
     return code;
 }
 
-bool h2_resolve_known(const char *host, uint16_t port, struct h2_addresses *addresses)
+bool resolve_known(const char *host, uint16_t port, struct addresses *addresses)
 {
     struct str name = str_of(host);
     addresses->count = 0;
@@ -78,7 +80,7 @@ static void question_free(struct question *question)
 static void *question_ask(void *context)
 {
     struct question *question = context;
-    struct h2_addresses addresses = {.count = 0};
+    struct addresses addresses = {.count = 0};
     uint64_t one = 1;
     int code = ask(question->host, question->port, AI_NUMERICSERV, &addresses);
     pthread_mutex_lock(&question->lock);
@@ -96,19 +98,19 @@ static void *question_ask(void *context)
 
 static void resolution_closed(struct watcher *watcher)
 {
-    memory_free(CONTAINER_OF(watcher, struct h2_resolution, watcher));
+    memory_free(CONTAINER_OF(watcher, struct resolution, watcher));
 }
 
 static void resolution_ready(struct watcher *watcher, int events)
 {
-    struct h2_resolution *resolution = CONTAINER_OF(watcher, struct h2_resolution, watcher);
+    struct resolution *resolution = CONTAINER_OF(watcher, struct resolution, watcher);
     struct question *question = resolution->question;
     (void)events;
     /* the thread may be just about to let go of the lock */
     pthread_mutex_lock(&question->lock);
     GOTO_ASSERT(question->answered);
     pthread_mutex_unlock(&question->lock);
-    struct h2_addresses addresses = question->addresses;
+    struct addresses addresses = question->addresses;
     int code = question->code;
     watcher_close(&resolution->watcher, resolution_closed);
     question_free(question);
@@ -128,14 +130,13 @@ static int question_start(struct question *question)
     return error;
 }
 
-struct h2_resolution *h2_resolve_start(struct loop *loop, const char *host, uint16_t port,
-                                       void (*told)(void *context,
-                                                    const struct h2_addresses *addresses,
-                                                    const char *words),
-                                       void *context, int *error)
+struct resolution *resolve_start(struct loop *loop, const char *host, uint16_t port,
+                                 void (*told)(void *context, const struct addresses *addresses,
+                                              const char *words),
+                                 void *context, int *error)
 {
     struct question *question = memory_alloc(sizeof *question);
-    struct h2_resolution *resolution = memory_alloc(sizeof *resolution);
+    struct resolution *resolution = memory_alloc(sizeof *resolution);
     pthread_mutex_init(&question->lock, NULL);
     question->host = memory_copy_string(host);
     question->port = port;
@@ -161,7 +162,7 @@ struct h2_resolution *h2_resolve_start(struct loop *loop, const char *host, uint
     return resolution;
 }
 
-void h2_resolve_cancel(struct h2_resolution *resolution)
+void resolve_cancel(struct resolution *resolution)
 {
     struct question *question = resolution->question;
     pthread_mutex_lock(&question->lock);
