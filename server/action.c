@@ -49,11 +49,14 @@ static void undo_port(struct undo *undo)
 struct action_scope {
     struct str route;
     struct str port;
+    struct str of; /**< the port, also where a route is written; data NULL = not known yet */
 };
 
 static enum read_result action_scope_check(struct reader *reader, const struct node *node,
-                                           const struct action_scope *scope)
+                                           struct action_scope *scope)
 {
+    ptrdiff_t dot = scope->route.data ? str_find_byte(scope->route, '.') : -1;
+    scope->of = dot < 0 ? scope->port : str_slice(scope->route, 0, (size_t)dot);
     if ((scope->route.data != NULL) + (scope->port.data != NULL) == 1)
         return READ_OK;
     diagnostics_add(reader->diagnostics, node->place, "it needs either 'route' or 'port'");
@@ -63,9 +66,18 @@ static enum read_result action_scope_check(struct reader *reader, const struct n
     return READ_FAILED;
 }
 
-/** The upstream that a scope names; *route is the route's own name, or data NULL for all of it. */
+/** What answers requests needs a port that has some. */
+static void action_scope_needs(const struct action_scope *scope, const char *what,
+                               struct action_need *need)
+{
+    /* nobody writes to it; the items of a list are of any use */
+    *need = (struct action_need){{(void *)(uintptr_t)&scope->of, 1}, SPEECH_HTTP, str_of(what)};
+}
+
+/** The upstream that a scope names, if it has requests now; *route is the route's own name, or data
+ * NULL for all of it. */
 static struct upstream *action_upstream(struct action_run *run, const struct action_scope *scope,
-                                        struct str *route)
+                                        const char *action, struct str *route)
 {
     struct str name = scope->port;
     *route = (struct str){0};
@@ -75,7 +87,7 @@ static struct upstream *action_upstream(struct action_run *run, const struct act
         *route = dot < 0 ? (struct str){0} : str_from(scope->route, (size_t)dot + 1);
     }
     struct port *port = action_port(run, name);
-    if (!port)
+    if (!port || !action_port_speaks(run, port, SPEECH_HTTP, str_of(action), "HTTP"))
         return NULL;
     if (route->data && !upstream_has_route(port->owner, *route)) {
         run->why = arena_printf(run->arena, "'" STR_FMT "' has no route called '" STR_FMT "'",
@@ -277,7 +289,7 @@ static const struct row respond_rows[] = {
 
 static enum read_result respond_check(struct reader *reader, const struct node *node, void *into)
 {
-    const struct respond_action *action = into;
+    struct respond_action *action = into;
     if (respond_is_empty(&action->respond)) {
         diagnostics_add(reader->diagnostics, node->place,
                         "the action 'respond' says nothing of the answer");
@@ -301,7 +313,7 @@ static void respond_run(struct action_run *run, const void *value)
 {
     const struct respond_action *action = value;
     struct str route;
-    struct upstream *upstream = action_upstream(run, &action->scope, &route);
+    struct upstream *upstream = action_upstream(run, &action->scope, "respond", &route);
     if (!upstream)
         return;
     const struct respond **block = arena_alloc(run->arena, sizeof *block);
@@ -358,7 +370,14 @@ const struct list *action_respond_faults(const struct chosen *chosen, struct str
     return respond_faults(&action->respond);
 }
 
-static const struct action_type respond_action = {.run = respond_run, .undoable = true};
+static void respond_needs(const void *value, struct action_need *need)
+{
+    const struct respond_action *action = value;
+    action_scope_needs(&action->scope, "'respond'", need);
+}
+
+static const struct action_type respond_action = {
+    .run = respond_run, .undoable = true, .needs = respond_needs};
 
 /* status and delay */
 
@@ -442,7 +461,7 @@ static const struct row status_rows[] = {
 
 static enum read_result status_check(struct reader *reader, const struct node *node, void *into)
 {
-    const struct status_action *action = into;
+    struct status_action *action = into;
     return action_scope_check(reader, node, &action->scope);
 }
 
@@ -466,7 +485,7 @@ static const struct row delay_rows[] = {
 
 static enum read_result delay_check(struct reader *reader, const struct node *node, void *into)
 {
-    const struct delay_action *action = into;
+    struct delay_action *action = into;
     return action_scope_check(reader, node, &action->scope);
 }
 
@@ -481,7 +500,7 @@ static void status_run(struct action_run *run, const void *value)
 {
     const struct status_action *action = value;
     struct str route;
-    struct upstream *upstream = action_upstream(run, &action->scope, &route);
+    struct upstream *upstream = action_upstream(run, &action->scope, "status", &route);
     if (!upstream)
         return;
     if (action->status.off) {
@@ -497,7 +516,7 @@ static void delay_run(struct action_run *run, const void *value)
 {
     const struct delay_action *action = value;
     struct str route;
-    struct upstream *upstream = action_upstream(run, &action->scope, &route);
+    struct upstream *upstream = action_upstream(run, &action->scope, "delay", &route);
     if (!upstream)
         return;
     if (action->delay.off) {
@@ -508,8 +527,22 @@ static void delay_run(struct action_run *run, const void *value)
                     upstream_push_delay(upstream, route, &action->delay.delay, action->times));
 }
 
-static const struct action_type status_action = {.run = status_run, .undoable = true};
-static const struct action_type delay_action = {.run = delay_run, .undoable = true};
+static void status_needs(const void *value, struct action_need *need)
+{
+    const struct status_action *action = value;
+    action_scope_needs(&action->scope, "'status'", need);
+}
+
+static void delay_needs(const void *value, struct action_need *need)
+{
+    const struct delay_action *action = value;
+    action_scope_needs(&action->scope, "'delay'", need);
+}
+
+static const struct action_type status_action = {
+    .run = status_run, .undoable = true, .needs = status_needs};
+static const struct action_type delay_action = {
+    .run = delay_run, .undoable = true, .needs = delay_needs};
 
 /* disconnect */
 

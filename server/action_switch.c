@@ -81,19 +81,35 @@ static void switch_preset(void *into)
     ((struct switch_action *)into)->how = CLOSE_FIN;
 }
 
+/** The keys of a `switch` and what it makes the port speak. */
+struct switch_fit {
+    struct reader *reader;
+    const struct upstream_config *config;
+    enum read_result result;
+};
+
+static void switch_fits(void *context, const struct node_pair *pair, unsigned speech,
+                        struct str what)
+{
+    struct switch_fit *fit = context;
+    if (upstream_config_speech(fit->config) & speech)
+        return;
+    diagnostics_add(fit->reader->diagnostics, pair->key->place,
+                    STR_FMT " does not fit the protocol %s", STR_ARG(what),
+                    upstream_protocol_name(fit->config->protocol));
+    diagnostics_help(fit->reader->diagnostics, "write protocol: %s, or leave " STR_FMT " out",
+                     speech_protocols(speech), STR_ARG(what));
+    fit->result = READ_FAILED;
+}
+
 /** The keys have to fit the protocol that they are given with. */
 static enum read_result switch_check(struct reader *reader, const struct node *node, void *into)
 {
     struct switch_action *action = into;
-    const struct node_pair *tls = node_find(node, STR("tls"));
+    struct switch_fit fit = {reader, &action->config, READ_OK};
     action->node = node;
-    if (!tls || upstream_config_speech(&action->config) & SPEECH_TLS)
-        return READ_OK;
-    diagnostics_add(reader->diagnostics, tls->key->place,
-                    "'tls' does not fit the protocol %s, which is in clear",
-                    upstream_protocol_name(action->config.protocol));
-    diagnostics_help(reader->diagnostics, "write protocol: https or h2, or leave 'tls' out");
-    return READ_FAILED;
+    upstream_config_each_need(node, switch_fits, &fit);
+    return fit.result;
 }
 
 static const struct table switch_table = {

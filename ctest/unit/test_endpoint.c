@@ -9,7 +9,7 @@ static struct scenario_port ports[] = {
     {.name = {"six", 3}, .host = {"::1", 3}, .number = 4003, .protocol = PROTOCOL_H2},
     {.name = {"any", 3}, .host = {"0.0.0.0", 7}, .number = 4004, .protocol = PROTOCOL_H2C},
     {.name = {"both", 4}, .host = {"::", 2}, .number = 443, .protocol = PROTOCOL_HTTPS},
-    {.name = {"raw", 3}, .host = {"localhost", 9}, .number = 4005, .protocol = PROGRAM_OPAQUE},
+    {.name = {"raw", 3}, .host = {"localhost", 9}, .number = 4005, .protocol = PROTOCOL_TCP},
 };
 
 static struct scenario the_scenario = {.ports = ports, .port_count = COUNT_OF(ports)};
@@ -78,7 +78,7 @@ START_TEST(test_an_endpoint_says_what_its_port_speaks)
     ck_assert_int_eq(endpoint.protocol, PROTOCOL_H2C);
     ck_assert(!endpoint.tls);
     ck_assert(scenario_endpoint_port(&the_scenario, STR("raw"), &endpoint));
-    ck_assert_int_eq(endpoint.protocol, ENDPOINT_OPAQUE);
+    ck_assert_int_eq(endpoint.protocol, PROTOCOL_TCP);
 }
 END_TEST
 
@@ -96,6 +96,7 @@ START_TEST(test_urls_get_the_scheme_of_their_port)
         {"localhost:4001", "http://localhost:4001"},
         {"example.org/x", "http://example.org/x"},
         {"http://tls/x", "http://tls/x"},
+        {"raw/x", "http://localhost:4005/x"},
     };
     struct arena *arena = arena_new();
     for (size_t i = 0; i < COUNT_OF(rows); i++)

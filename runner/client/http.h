@@ -48,11 +48,10 @@ struct str scenario_endpoint_url(struct scenario *scenario, struct str url, stru
 /** A port of the run that an endpoint leads to, as it is at this moment. */
 struct scenario_endpoint {
     struct str name; /**< "api" */
-    int protocol; /**< enum upstream_protocol that it speaks now; ENDPOINT_OPAQUE = none of them */
-    bool tls;     /**< it speaks TLS now */
-    bool program; /**< of a program: its certificate is its own affair, not the run's */
+    int protocol;    /**< enum upstream_protocol that it speaks now */
+    bool tls;        /**< it speaks TLS now */
+    bool program;    /**< of a program: its certificate is its own affair, not the run's */
 };
-enum { ENDPOINT_OPAQUE = -1 };
 
 /**
  * Whether an endpoint leads to a port of the run: by its name ("api", "api/x"), or by the address

@@ -41,8 +41,8 @@ bool scenario_endpoint_port(struct scenario *scenario, struct str url,
     int protocol = scenario_port_protocol(port);
     *endpoint = (struct scenario_endpoint){
         .name = port->name,
-        .protocol = protocol == PROGRAM_OPAQUE ? ENDPOINT_OPAQUE : protocol,
-        .tls = protocol == PROTOCOL_HTTPS || protocol == PROTOCOL_H2,
+        .protocol = protocol,
+        .tls = upstream_protocol_has_tls(protocol),
         .program = !port->port,
     };
     return true;
@@ -53,12 +53,14 @@ struct str scenario_endpoint_url(struct scenario *scenario, struct str url, stru
     struct endpoint_parts parts = endpoint_split(url);
     if (parts.scheme.data)
         return url;
-    const struct scenario_port *port = find_by_name(scenario, &parts);
-    if (port)
-        return arena_printf(arena, STR_FMT STR_FMT, STR_ARG(scenario_port_url(port, arena)),
-                            STR_ARG(parts.rest));
-    port = find_by_address(scenario, &parts);
-    int protocol = port ? scenario_port_protocol(port) : PROGRAM_OPAQUE;
-    const char *scheme = protocol == PROGRAM_OPAQUE ? "http" : upstream_protocol_scheme(protocol);
-    return arena_printf(arena, "%s://" STR_FMT, scheme, STR_ARG(url));
+    const struct scenario_port *named = find_by_name(scenario, &parts);
+    const struct scenario_port *port = named ? named : find_by_address(scenario, &parts);
+    bool tls = port && upstream_protocol_has_tls(scenario_port_protocol(port));
+    const char *scheme = tls ? "https" : "http";
+    if (!named)
+        return arena_printf(arena, "%s://" STR_FMT, scheme, STR_ARG(url));
+    struct str base = scenario_port_url(named, arena);
+    if (str_find(base, STR("://")) < 0)
+        base = arena_printf(arena, "%s://" STR_FMT, scheme, STR_ARG(base));
+    return arena_printf(arena, STR_FMT STR_FMT, STR_ARG(base), STR_ARG(parts.rest));
 }

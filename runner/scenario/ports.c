@@ -42,11 +42,8 @@ int scenario_port_protocol(const struct scenario_port *port)
 struct str scenario_port_url(const struct scenario_port *port, struct arena *arena)
 {
     struct str address = port_address(port, arena);
-    int protocol = scenario_port_protocol(port);
-    if (protocol == PROGRAM_OPAQUE)
-        return address;
-    return arena_printf(arena, "%s://" STR_FMT, upstream_protocol_scheme(protocol),
-                        STR_ARG(address));
+    const char *scheme = upstream_protocol_scheme(scenario_port_protocol(port));
+    return scheme ? arena_printf(arena, "%s://" STR_FMT, scheme, STR_ARG(address)) : address;
 }
 
 struct str scenario_folder(const struct scenario *scenario)

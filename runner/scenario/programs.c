@@ -77,7 +77,7 @@ static void probe_port(struct program *program)
         .host = program->port->host,
         .number = program->port->number,
         .path = program->ready.http,
-        .tls = protocol == PROTOCOL_HTTPS || protocol == PROTOCOL_H2,
+        .tls = upstream_protocol_has_tls(protocol),
     };
     if (probe_look(&program->probe, &target))
         program_ready(program);

@@ -36,7 +36,7 @@ struct scenario_port {
     struct place place; /**< of its key in the spec */
     struct str host;
     uint16_t number;
-    int protocol;      /**< of a program: enum upstream_protocol or PROGRAM_OPAQUE */
+    int protocol;      /**< of a program: enum upstream_protocol */
     struct port *port; /**< NULL for a program */
     struct upstream *upstream;
     struct upstream_config *config;
@@ -206,7 +206,7 @@ struct scenario_port *scenario_find_port(const struct scenario *scenario, struct
  * scheme.
  */
 struct str scenario_port_url(const struct scenario_port *port, struct arena *arena);
-/** What a port speaks now: enum upstream_protocol or PROGRAM_OPAQUE. */
+/** What a port speaks now: enum upstream_protocol. */
 int scenario_port_protocol(const struct scenario_port *port);
 /** Whether programs are told of the run's authority: a port may speak TLS, or the spec uses
  * `${ca}`. */

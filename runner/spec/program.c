@@ -6,7 +6,8 @@ static const struct choice protocol_choices[] = {
     {"https", PROTOCOL_HTTPS, "`${name}` is https://host:port"},
     {"h2c", PROTOCOL_H2C, "HTTP/2 in clear; `${name}` is http://host:port"},
     {"h2", PROTOCOL_H2, "HTTP/2 over TLS; `${name}` is https://host:port"},
-    {"tcp", PROGRAM_OPAQUE, "`${name}` is host:port"},
+    {"tcp", PROTOCOL_TCP, "bytes in clear; `${name}` is host:port"},
+    {"tls", PROTOCOL_TLS, "bytes over TLS; `${name}` is host:port"},
     {0},
 };
 static const struct type protocol_type = TYPE_CHOICE(protocol_choices);

@@ -98,7 +98,6 @@ struct event_after {
 /** [struct event_spec] */
 extern const struct type event_type;
 
-enum { PROGRAM_OPAQUE = -1 };
 /** A program in the middle (3.5). */
 struct program_spec {
     struct str name;
@@ -107,7 +106,7 @@ struct program_spec {
     struct run_request *run;
     uint16_t port; /**< 0 = auto */
     struct str host;
-    int protocol; /**< enum upstream_protocol, or PROGRAM_OPAQUE: host:port is its URL */
+    int protocol; /**< enum upstream_protocol */
     struct program_ready
         *ready; /**< NULL: `port: true` when it has a protocol, else started is ready */
     bool optional;

@@ -104,35 +104,18 @@ unsigned spec_port_speaks(struct reader *reader, const struct scenario_spec *sce
     return listening.speech;
 }
 
-/** "TLS", and what would make a port speak it. */
-struct speech_words {
-    unsigned speech;
-    const char *name;
-    const char *protocols;
-};
-
-static const struct speech_words words_of[] = {
-    {SPEECH_TLS, "TLS", "https or h2"},
-    {SPEECH_HTTP1, "HTTP/1", "http or https"},
-    {SPEECH_HTTP2, "HTTP/2", "h2c or h2"},
-    {SPEECH_GRPC, "gRPC", "grpc or grpcs"},
-};
-
 void spec_need_speech(struct reader *reader, const struct scenario_spec *scenario, struct str port,
                       unsigned speech, struct place place, struct str what)
 {
-    const struct speech_words *words = words_of;
     if (!speech || spec_port_speaks(reader, scenario, port) & speech)
         return;
-    while (!(words->speech & speech))
-        words++;
     diagnostics_add(reader->diagnostics, place,
                     STR_FMT " needs a port that speaks %s, and '" STR_FMT
                             "' never does in this scenario",
-                    STR_ARG(what), words->name, STR_ARG(port));
+                    STR_ARG(what), speech_name(speech), STR_ARG(port));
     diagnostics_help(reader->diagnostics,
                      "give '" STR_FMT "' the protocol %s, or 'switch' it to one", STR_ARG(port),
-                     words->protocols);
+                     speech_protocols(speech));
 }
 
 /** One reading of all actions. */
@@ -156,21 +139,28 @@ static void check_action(void *context, const struct chosen *chosen)
                              chosen->place, need.what);
 }
 
-static void check_upstream(struct reader *reader, const struct scenario_spec *scenario,
-                           const struct map_entry *entry)
+/** The keys of one upstream. */
+struct checking_upstream {
+    const struct checking *checking;
+    struct str name;
+};
+
+static void check_key(void *context, const struct node_pair *pair, unsigned speech, struct str what)
 {
-    const struct node *node = entry->node;
-    const struct node_pair *tls = node->kind == NODE_MAP ? node_find(node, STR("tls")) : NULL;
-    if (tls)
-        spec_need_speech(reader, scenario, entry->name, SPEECH_TLS, tls->key->place, STR("'tls'"));
+    const struct checking_upstream *upstream = context;
+    spec_need_speech(upstream->checking->reader, upstream->checking->scenario, upstream->name,
+                     speech, pair->key->place, what);
 }
 
 void spec_check_speech(struct reader *reader, const struct scenario_spec *scenario)
 {
     struct checking checking = {reader, scenario};
     const struct map_entry *entries = scenario->upstreams.items;
-    for (size_t i = 0; i < scenario->upstreams.count; i++)
-        check_upstream(reader, scenario, &entries[i]);
+    for (size_t i = 0; i < scenario->upstreams.count; i++) {
+        struct checking_upstream upstream = {&checking, entries[i].name};
+        if (entries[i].node->kind == NODE_MAP)
+            upstream_config_each_need(entries[i].node, check_key, &upstream);
+    }
     spec_each_action(scenario, check_action, &checking);
 }
 

@@ -1,6 +1,6 @@
 /**
- * An HTTP upstream: the routes, default and limits of one port, and what actions have put over
- * them.
+ * An upstream: what one port does, with its limits, and what actions have put over that. Of HTTP:
+ * routes and a default; of bytes (tcp, tls): a struct tcp_work.
  *
  * What the language leaves open:
  * - A forced status counts as a request of its route (for `times` and `request.number`) and keeps
@@ -20,6 +20,7 @@
 #include "server/http/match.h"
 #include "server/http/respond.h"
 #include "server/port/port.h"
+#include "server/tcp/tcp.h"
 
 /** The bound that stays where a size is `none`. */
 #define LIMIT_SIZE_NONE ((uint64_t)BUF_OWN)
@@ -70,17 +71,27 @@ struct upstream_config {
     struct limits limits;
     struct list routes; /**< of struct route_config */
     struct upstream_default fallback;
+    struct tcp_work work;   /**< of tcp and tls */
     struct tls_config *tls; /**< NULL = valid, where the protocol has TLS */
     struct list faults;     /**< of struct fault_config * */
     bool optional;
     struct place place;
 };
 
-enum upstream_protocol { PROTOCOL_HTTP, PROTOCOL_HTTPS, PROTOCOL_H2C, PROTOCOL_H2 };
+enum upstream_protocol {
+    PROTOCOL_HTTP,
+    PROTOCOL_HTTPS,
+    PROTOCOL_H2C,
+    PROTOCOL_H2,
+    PROTOCOL_TCP,
+    PROTOCOL_TLS
+};
 /** "https"; NULL for a number that is none of them. */
 const char *upstream_protocol_name(int protocol);
-/** "http" or "https": of the base URL. */
+/** "http" or "https": of the base URL; NULL for bytes (tcp and tls), which have only host:port. */
 const char *upstream_protocol_scheme(int protocol);
+/** Whether it is spoken over TLS. */
+bool upstream_protocol_has_tls(int protocol);
 
 /** What a port may speak: bits, for what fits only some protocols. */
 enum speech {
@@ -88,8 +99,19 @@ enum speech {
     SPEECH_HTTP1 = 2,
     SPEECH_HTTP2 = 4,
     SPEECH_GRPC = 8,
-    SPEECH_ANY = 15
+    SPEECH_BYTES = 16,
+    SPEECH_HTTP = SPEECH_HTTP1 | SPEECH_HTTP2 | SPEECH_GRPC, /**< what has requests */
+    SPEECH_ANY = 31
 };
+/** "HTTP/2" of one of these, or of SPEECH_HTTP; and the protocols that speak it: "h2c or h2". */
+const char *speech_name(unsigned speech);
+const char *speech_protocols(unsigned speech);
+/** Calls for each key of an upstream, as written, that has a meaning for some protocols only: with
+ * what the port must speak, one of these of enum speech, and what the key is called: "'routes'". */
+void upstream_config_each_need(const struct node *node,
+                               void (*each)(void *context, const struct node_pair *pair,
+                                            unsigned speech, struct str what),
+                               void *context);
 /** What an upstream speaks by its protocol and its ALPN. */
 unsigned upstream_config_speech(const struct upstream_config *config);
 struct tls_config;
@@ -132,6 +154,9 @@ GOTO_MUST_USE struct upstream *upstream_new(struct port *port,
 GOTO_MUST_USE bool upstream_prepare(struct upstream *upstream, struct str *why);
 /** Frees it; no exchange may be given to it any more. Answers under way go on without it. */
 void upstream_free(struct upstream *upstream);
+
+/** What is done with connections of bytes that begin now; it lives as long as the upstream. */
+const struct tcp_work *upstream_work(const struct upstream *upstream);
 
 struct server *upstream_server(const struct upstream *upstream);
 const struct limits *upstream_limits(const struct upstream *upstream);

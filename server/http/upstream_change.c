@@ -10,16 +10,20 @@
 
 /** What a protocol means for a port. */
 struct manner {
-    const char *scheme;
-    const struct protocol *protocol; /**< in clear; behind a handshake that agreed on nothing */
-    struct str alpn;                 /**< offered by default; data NULL = there is no TLS */
+    const char *scheme;              /**< NULL = bytes */
+    const struct protocol *protocol; /**< in clear; behind a handshake that agreed on nothing; NULL
+                                        = bytes: what the work says */
+    bool tls;
+    struct str alpn; /**< offered by default; data NULL = none */
 };
 
 static const struct manner manners[] = {
-    [PROTOCOL_HTTP] = {"http", &h1_protocol, {NULL, 0}},
-    [PROTOCOL_HTTPS] = {"https", &h1_protocol, {"http/1.1", 8}},
-    [PROTOCOL_H2C] = {"http", &h2c_protocol, {NULL, 0}},
-    [PROTOCOL_H2] = {"https", &h2_protocol, {"h2", 2}},
+    [PROTOCOL_HTTP] = {"http", &h1_protocol, false, {NULL, 0}},
+    [PROTOCOL_HTTPS] = {"https", &h1_protocol, true, {"http/1.1", 8}},
+    [PROTOCOL_H2C] = {"http", &h2c_protocol, false, {NULL, 0}},
+    [PROTOCOL_H2] = {"https", &h2_protocol, true, {"h2", 2}},
+    [PROTOCOL_TCP] = {NULL, NULL, false, {NULL, 0}},
+    [PROTOCOL_TLS] = {NULL, NULL, true, {NULL, 0}},
 };
 
 static const struct manner *manner_of(int protocol)
@@ -30,7 +34,19 @@ static const struct manner *manner_of(int protocol)
 
 static bool config_has_tls(const struct upstream_config *config)
 {
-    return manner_of(config->protocol)->alpn.data;
+    return manner_of(config->protocol)->tls;
+}
+
+/** The protocol of connections without ALPN. */
+static const struct protocol *manner_protocol(const struct manner *manner,
+                                              const struct upstream_config *now)
+{
+    return manner->protocol ? manner->protocol : tcp_protocol(&now->work);
+}
+
+bool upstream_protocol_has_tls(int protocol)
+{
+    return manner_of(protocol)->tls;
 }
 
 const char *upstream_protocol_scheme(int protocol)
@@ -46,6 +62,11 @@ int upstream_protocol(const struct upstream *upstream)
 unsigned upstream_speech(const struct upstream *upstream)
 {
     return upstream_config_speech(&upstream->now);
+}
+
+const struct tcp_work *upstream_work(const struct upstream *upstream)
+{
+    return &upstream->now.work;
 }
 
 /* Routes and defaults */
@@ -140,7 +161,9 @@ static const struct protocol *upstream_agreed(struct port *port, struct stream *
     const struct upstream *upstream = port->owner;
     const struct manner *manner = manner_of(era_protocol(upstream, stream));
     const struct tls_setup *setup = tls_stream_setup(stream);
-    const struct protocol *agreed = manner->protocol;
+    const struct protocol *agreed = manner_protocol(manner, &upstream->now);
+    if (!manner->protocol)
+        return agreed; /* a name that was agreed on does not matter to bytes */
     if (str_is(alpn, "h2"))
         agreed = &h2_protocol;
     else if (str_starts(alpn, STR("http/1.")) ||
@@ -203,7 +226,7 @@ static void upstream_take(struct upstream *upstream, const struct upstream_confi
         if (change->fallback)
             upstream->fallback = change->fallback;
     }
-    port->protocol = manner->protocol;
+    port->protocol = manner_protocol(manner, now);
     port->scheme = manner->scheme;
     port->tls = config_has_tls(now) ? upstream_tls : NULL;
     port->agreed = upstream_agreed;
@@ -223,7 +246,7 @@ static struct tls_setup *upstream_setup(struct upstream *upstream,
         .name = upstream->port->name,
         .host = upstream->port->host,
         .alpn = &manner->alpn,
-        .alpn_count = 1,
+        .alpn_count = manner->alpn.data ? 1 : 0,
     };
     struct tls_setup *setup =
         tls_setup_new(upstream->port->server, config->tls, &defaults, upstream->arena, why);

@@ -90,7 +90,7 @@ static const struct row limits_rows[] = {
     {"body-size", &type_limit_size, offsetof(struct limits, body_size), 0, "16MiB",
      "Bytes of a request's body: 413 beyond. 'none' is 1 GiB."},
     {"idle", &type_limit_time, offsetof(struct limits, idle_ns), 0, "60s",
-     "A connection without a request for so long gets FIN."},
+     "A connection without a request (of tcp and tls: without a byte) for so long gets FIN."},
     {"read", &type_limit_time, offsetof(struct limits, read_ns), 0, "30s",
      "A request that is not read whole within this time gets 408."},
     {"respond", &type_limit_time, offsetof(struct limits, respond_ns), 0, "none",
@@ -174,6 +174,8 @@ static const struct choice protocol_choices[] = {
     {"https", PROTOCOL_HTTPS, "HTTP/1.0 and HTTP/1.1 over TLS"},
     {"h2c", PROTOCOL_H2C, "HTTP/2 in clear: by prior knowledge and by Upgrade"},
     {"h2", PROTOCOL_H2, "HTTP/2 over TLS, agreed on by ALPN"},
+    {"tcp", PROTOCOL_TCP, "bytes in clear"},
+    {"tls", PROTOCOL_TLS, "bytes over TLS"},
     {NULL},
 };
 
@@ -188,7 +190,7 @@ const char *upstream_protocol_name(int protocol)
 static enum read_result protocol_read(struct reader *reader, const struct type *type,
                                       const struct node *node, void *into)
 {
-    static const char *const names[] = {"tcp", "tls", "grpc", "grpcs"};
+    static const char *const names[] = {"grpc", "grpcs"};
     for (size_t i = 0; i < COUNT_OF(names); i++)
         if (str_is(node_scalar_text(node), names[i]))
             return later(reader, node, "protocol");
@@ -331,12 +333,33 @@ static enum read_result check_names(struct reader *reader, const struct list *ro
     return result;
 }
 
+/** What is done with the connections of tcp and tls is said once. */
+static enum read_result check_one_work(struct reader *reader, const struct node *node)
+{
+    static const char *const keys[] = {"behave", "script", "stream"};
+    const struct node_pair *first = NULL;
+    enum read_result result = READ_OK;
+    for (size_t i = 0; i < COUNT_OF(keys); i++) {
+        const struct node_pair *pair = node_find(node, str_of(keys[i]));
+        if (pair && first) {
+            diagnostics_add(reader->diagnostics, pair->key->place,
+                            "'%s' and '" STR_FMT "' exclude each other", keys[i],
+                            STR_ARG(first->key->text));
+            result = READ_FAILED;
+        }
+        first = first ? first : pair;
+    }
+    return result;
+}
+
 static enum read_result service_check(struct reader *reader, const struct node *node, void *into)
 {
     struct upstream_config *config = into;
     struct list none = {0};
     config->place = node->place;
-    enum read_result result = check_names(reader, &config->routes, node_get(node, "routes"));
+    enum read_result result =
+        read_worse(check_one_work(reader, node),
+                   check_names(reader, &config->routes, node_get(node, "routes")));
     if (config->fallback.kind == DEFAULT_RESPOND)
         result = read_worse(result, check_sequence(reader, &config->fallback.respond,
                                                    config->fallback.place, &none));
@@ -364,9 +387,11 @@ static const struct row service_rows[] = {
     {"faults", &faults_type, offsetof(struct upstream_config, faults), 0, NULL,
      "What goes wrong from the start: a list of faults."},
     LATER_ROW("forward", "Sends all other requests on to a far side."),
-    LATER_ROW("behave", "What a tcp or tls upstream does with connections."),
+    {"behave", &tcp_behave_type, offsetof(struct upstream_config, work), 0, "echo",
+     "What a tcp or tls upstream does with connections."},
     LATER_ROW("script", "What a tcp or tls upstream sends and receives."),
-    LATER_ROW("stream", "What a tcp or tls upstream sends all the time."),
+    {"stream", &tcp_flow_type, offsetof(struct upstream_config, work), 0, NULL,
+     "What a tcp or tls upstream sends all the time."},
     LATER_ROW("protos", "The .proto files of a grpc upstream."),
     LATER_ROW("import-paths", "Where .proto files are looked for."),
     LATER_ROW("protosets", "The compiled descriptors of a grpc upstream."),
@@ -469,13 +494,75 @@ void upstream_config_each_fault(const struct upstream_config *config,
 unsigned upstream_config_speech(const struct upstream_config *config)
 {
     static const unsigned speeches[] = {
-        [PROTOCOL_HTTP] = SPEECH_HTTP1,
-        [PROTOCOL_HTTPS] = SPEECH_TLS | SPEECH_HTTP1,
-        [PROTOCOL_H2C] = SPEECH_HTTP2,
-        [PROTOCOL_H2] = SPEECH_TLS | SPEECH_HTTP2,
+        [PROTOCOL_HTTP] = SPEECH_HTTP1, [PROTOCOL_HTTPS] = SPEECH_TLS | SPEECH_HTTP1,
+        [PROTOCOL_H2C] = SPEECH_HTTP2,  [PROTOCOL_H2] = SPEECH_TLS | SPEECH_HTTP2,
+        [PROTOCOL_TCP] = SPEECH_BYTES,  [PROTOCOL_TLS] = SPEECH_TLS | SPEECH_BYTES,
     };
     unsigned speech = speeches[config->protocol];
-    return speech & SPEECH_TLS ? speech | upstream_tls_speech(config->tls) : speech;
+    bool chooses = speech & SPEECH_TLS && !(speech & SPEECH_BYTES);
+    return chooses ? speech | upstream_tls_speech(config->tls) : speech;
+}
+
+/** "TLS", and what speaks it. */
+struct speech_words {
+    unsigned speech;
+    const char *name;
+    const char *protocols;
+};
+
+static const struct speech_words *words_of(unsigned speech)
+{
+    static const struct speech_words words[] = {
+        {SPEECH_TLS, "TLS", "https, h2 or tls"},   {SPEECH_HTTP, "HTTP", "http, https, h2c or h2"},
+        {SPEECH_HTTP1, "HTTP/1", "http or https"}, {SPEECH_HTTP2, "HTTP/2", "h2c or h2"},
+        {SPEECH_GRPC, "gRPC", "grpc or grpcs"},    {SPEECH_BYTES, "bytes", "tcp or tls"},
+    };
+    for (size_t i = 0; i < COUNT_OF(words); i++)
+        if (words[i].speech == speech)
+            return &words[i];
+    GOTO_ASSERT(!"one of them");
+    return words;
+}
+
+const char *speech_name(unsigned speech)
+{
+    return words_of(speech)->name;
+}
+
+const char *speech_protocols(unsigned speech)
+{
+    return words_of(speech)->protocols;
+}
+
+void upstream_config_each_need(const struct node *node,
+                               void (*each)(void *context, const struct node_pair *pair,
+                                            unsigned speech, struct str what),
+                               void *context)
+{
+    static const struct {
+        const char *in; /**< of which mapping it is a key; NULL = the upstream itself */
+        const char *key;
+        const char *what;
+        unsigned speech;
+    } needs[] = {
+        {NULL, "tls", "'tls'", SPEECH_TLS},
+        {NULL, "delay", "'delay'", SPEECH_HTTP},
+        {NULL, "routes", "'routes'", SPEECH_HTTP},
+        {NULL, "default", "'default'", SPEECH_HTTP},
+        {"limits", "header-size", "the limit 'header-size'", SPEECH_HTTP},
+        {"limits", "body-size", "the limit 'body-size'", SPEECH_HTTP},
+        {"limits", "respond", "the limit 'respond'", SPEECH_HTTP},
+        {NULL, "behave", "'behave'", SPEECH_BYTES},
+        {NULL, "script", "'script'", SPEECH_BYTES},
+        {NULL, "stream", "'stream'", SPEECH_BYTES},
+    };
+    for (size_t i = 0; i < COUNT_OF(needs); i++) {
+        const struct node *in = needs[i].in ? node_get(node, needs[i].in) : node;
+        const struct node_pair *pair =
+            in && in->kind == NODE_MAP ? node_find(in, str_of(needs[i].key)) : NULL;
+        if (pair)
+            each(context, pair, needs[i].speech, str_of(needs[i].what));
+    }
 }
 
 unsigned upstream_tls_speech(const struct tls_config *tls)

@@ -247,7 +247,10 @@ static void stream_read(struct stream *stream, bool dry)
 
 static void stream_written(struct stream *stream)
 {
+    uint64_t sent = stream->sent;
     queue_flush(stream);
+    if (stream->sent != sent)
+        stream->active_ns = clock_now();
     if (stream->was_high && !stream->failed && stream_queued(stream) <= STREAM_LOW_MARK) {
         stream->was_high = false;
         if (!stream->closing)
