@@ -144,11 +144,14 @@ static bool make_body(struct making *making)
     const struct forward_response *response = making->response;
     const struct forward_replace *replaces = response->replace.items;
     struct str *body = &making->given->body;
+    making->given->has_body = response->body || response->json || !making->came->bodiless;
     if (response->body || response->json) {
         *body = template_text(response->body ? response->body : response->json, making->context,
                               making->arena);
         return true;
     }
+    if (making->came->bodiless)
+        return true;
     if (!forward_unpack(making->came->headers, making->came->body, making->most, making->arena,
                         body, making->why))
         return false;

@@ -13,6 +13,7 @@ struct forward_came {
     struct str reason;
     const struct headers *headers; /**< end to end */
     struct str body;               /**< as far as it was collected */
+    bool bodiless;                 /**< it has none: HEAD, 204, 304 */
 };
 
 /** What is given. Texts are those of what came, or in the arena. */
@@ -21,6 +22,7 @@ struct forward_given {
     struct str reason; /**< data NULL = the usual one */
     struct headers headers;
     struct str body; /**< of one that is made here, or was collected */
+    bool has_body;   /**< `body` is the whole body; else that is what comes, or none */
 };
 
 /**
