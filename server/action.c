@@ -622,7 +622,7 @@ const struct member server_actions[] = {
     {"switch", &action_switch_type, "Gives a port another protocol, on the same number.",
      &action_switch, 0},
     {"tls", &action_tls_type, "Changes a port's TLS; new handshakes use it.", &action_tls, 0},
-    {"forward", &type_node, "Changes where a proxy forwards to.", NULL, ROW_LATER},
+    {"forward", &action_forward_type, "Changes where a proxy forwards to.", &action_forward, 0},
     {"fault", &action_fault_type, "Puts a fault on a port or route.", &action_fault, 0},
     {"heal", &action_heal_type, "Lifts faults.", &action_heal, 0},
     {"goaway", &action_goaway_type, "Sends GOAWAY on HTTP/2 connections.", &action_goaway, 0},

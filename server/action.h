@@ -1,6 +1,7 @@
 /**
  * What can be done to a running server (LANGUAGE 8): open close reopen respond status delay
- * disconnect (action.c), switch tls goaway (action_switch.c), fault heal (action_fault.c).
+ * disconnect (action.c), switch tls goaway (action_switch.c), forward (action_forward.c), fault
+ * heal (action_fault.c).
  *
  * An action is a row (key, type, doc) and a function. It is done when its effect on new traffic has
  * begun; what can be undone hands back an undo.
@@ -65,6 +66,10 @@ struct upstream_config;
  */
 const struct upstream_config *action_config(const struct chosen *chosen, struct list *ports,
                                             bool *is_switch);
+
+/** Where a `forward` action makes its ports (of struct str, as above) forward to; NULL for all
+ * other actions. */
+const struct forward *action_forwards(const struct chosen *chosen, struct list *ports);
 
 /**
  * Checks the `path.NAME`s of a `respond` action against the captures of the routes it is for; other

@@ -1,6 +1,7 @@
 /**
  * What the files of actions share: action.c has those that answer and end connections and the table
- * of all, action_switch.c those that change what a port speaks, action_fault.c faults.
+ * of all, action_switch.c those that change what a port speaks, action_forward.c where it forwards
+ * to, action_fault.c faults.
  */
 #ifndef GOTO_SERVER_ACTION_PRIVATE_H
 #define GOTO_SERVER_ACTION_PRIVATE_H
@@ -33,7 +34,14 @@ extern const struct action_type action_fault;
 extern const struct type action_heal_type;
 extern const struct action_type action_heal;
 
+/* action_forward.c */
+extern const struct type action_forward_type;
+extern const struct action_type action_forward;
+
 /* action_switch.c */
+/** Puts a change over every port that is named, each with an undo of its own. */
+void action_change_ports(struct action_run *run, const struct list *ports,
+                         const struct upstream_change *change);
 extern const struct type action_switch_type;
 extern const struct action_type action_switch;
 extern const struct type action_tls_type;

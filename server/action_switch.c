@@ -10,8 +10,7 @@
             "The port, or a list of them."                                                         \
     }
 
-/** Puts the change over every port that is named, each with an undo of its own. */
-static void change_ports(struct action_run *run, const struct list *ports,
+void action_change_ports(struct action_run *run, const struct list *ports,
                          const struct upstream_change *change)
 {
     const struct str *names = ports->items;
@@ -188,7 +187,7 @@ static void switch_run(struct action_run *run, const void *value)
         .node = action->node,
         .connections = (enum close_how)action->how,
     };
-    change_ports(run, &action->ports, &change);
+    action_change_ports(run, &action->ports, &change);
 }
 
 const struct action_type action_switch = {.run = switch_run, .undoable = true};
@@ -240,7 +239,7 @@ static void tls_run(struct action_run *run, const void *value)
         .connections = (enum close_how)action->how,
     };
     if (ports_speak(run, &action->ports, SPEECH_TLS, "tls", "TLS"))
-        change_ports(run, &action->ports, &change);
+        action_change_ports(run, &action->ports, &change);
 }
 
 static void tls_needs(const void *value, struct action_need *need)

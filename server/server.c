@@ -6,6 +6,7 @@
 #include "server/http/h1.h"
 #include "server/port/port.h"
 #include "server/stream/scratch.h"
+#include "server/stream/splice.h"
 #include "server/tls/tls.h"
 
 #include <time.h>
@@ -70,6 +71,8 @@ void server_clear(struct server *server)
     while (server->count)
         port_free(server->ports[server->count - 1]);
     memory_free(server->ports);
+    memory_free(server->hops);
+    pipes_clear(server);
     tls_authority_free(server->authority);
     if (server->scratch) {
         h1_pool_clear(server);

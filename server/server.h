@@ -36,8 +36,11 @@ struct server {
     bool (*program)(const struct server *server, struct str name, struct endpoint *endpoint);
     /** Told, in the next turn, that bytes came or went; NULL when nobody asks. */
     void (*bytes_moved)(struct server *server);
-    struct timer bytes_soon;         /**< active: bytes_moved() is to be called */
-    bool closing;                    /**< server_close_all() was called */
+    struct stream_pipe *pipes; /**< for use: server/stream/splice.h */
+    size_t pipe_count;         /**< all that there are */
+    uint8_t *hops;             /**< by the number of a connection's own port: stream_hops(); NULL */
+    struct timer bytes_soon;   /**< active: bytes_moved() is to be called */
+    bool closing;              /**< server_close_all() was called */
     struct tls_authority *authority; /**< the run's CA; NULL until a certificate is wanted */
     struct scratch
         *scratch; /**< what all connections share for the length of a callback: stream/scratch.h */

@@ -77,6 +77,15 @@ bool connection_is_closed(const struct entry *entry)
     return entry->flags & (ENTRY_CLOSED_BY_CLIENT | ENTRY_CLOSED_BY_SERVER);
 }
 
+static void show_closed(const struct entry *entry, struct buf *into)
+{
+    if (connection_is_closed(entry))
+        buf_printf(into, ", closed by the %s",
+                   entry->flags & ENTRY_CLOSED_BY_CLIENT ? "client" : "server");
+    else
+        buf_append_string(into, ", still open");
+}
+
 void connection_show(const struct view *view, const struct picked *picked, struct buf *into)
 {
     const struct entry *entry = picked->entry;
@@ -84,11 +93,17 @@ void connection_show(const struct view *view, const struct picked *picked, struc
     if (!view->name_id)
         buf_printf(into, " to " STR_FMT, STR_ARG(journal_name(view->journal, entry->subject)));
     show_time(entry, into);
-    if (connection_is_closed(entry))
-        buf_printf(into, ", closed by the %s",
-                   entry->flags & ENTRY_CLOSED_BY_CLIENT ? "client" : "server");
-    else
-        buf_append_string(into, ", still open");
+    show_closed(entry, into);
+}
+
+void dial_show(const struct view *view, const struct picked *picked, struct buf *into)
+{
+    const struct entry *entry = picked->entry;
+    buf_printf(into, "to " STR_FMT, STR_ARG(journal_name(view->journal, entry->route)));
+    if (entry->connection)
+        buf_printf(into, " for #%" PRIu64, entry->connection);
+    show_time(entry, into);
+    show_closed(entry, into);
 }
 
 void named_show(const struct view *view, const struct picked *picked, struct buf *into)
@@ -396,6 +411,8 @@ void verify_judge(const struct verify_item *item, struct scenario *scenario,
         .journal = scenario_journal(scenario),
         .failures = failures,
     };
+    if (view.keys->from.data)
+        view.subject = &dials_subject;
     if (view.subject->judge)
         view.subject->judge(&view);
     else

@@ -74,6 +74,7 @@ enum streams { STREAMS_BOTH, STREAMS_STDOUT, STREAMS_STDERR };
 struct verify_keys {
     /* selecting */
     struct str port; /**< `to` or `from`; data NULL: all of them */
+    struct str from; /**< of connections: the proxy that made them; data NULL: those accepted */
     struct str name; /**< of an event, step or program; data NULL: all of them */
     struct str route;
     bool *matched;
@@ -139,6 +140,9 @@ struct verify_subject {
     void (*judge)(struct view *view);
 };
 
+/** `connections` with `from`. */
+extern const struct verify_subject dials_subject;
+
 /* verify_select.c */
 
 /** An entry that was selected, and what belongs to it. */
@@ -201,6 +205,7 @@ bool closed_by_holds(const struct predicate *predicate, unsigned flags);
 bool request_takes(struct view *view, struct picked *picked, struct rejection *rejection);
 bool response_takes(struct view *view, struct picked *picked, struct rejection *rejection);
 bool connection_takes(struct view *view, struct picked *picked, struct rejection *rejection);
+bool dial_takes(struct view *view, struct picked *picked, struct rejection *rejection);
 bool step_takes(struct view *view, struct picked *picked, struct rejection *rejection);
 bool output_takes(struct view *view, struct picked *picked, struct rejection *rejection);
 
@@ -211,6 +216,7 @@ bool connection_is_closed(const struct entry *entry);
 void request_show(const struct view *view, const struct picked *picked, struct buf *into);
 void response_show(const struct view *view, const struct picked *picked, struct buf *into);
 void connection_show(const struct view *view, const struct picked *picked, struct buf *into);
+void dial_show(const struct view *view, const struct picked *picked, struct buf *into);
 void named_show(const struct view *view, const struct picked *picked, struct buf *into);
 void output_show(const struct view *view, const struct picked *picked, struct buf *into);
 void response_judge(struct view *view, const struct picked *picked);

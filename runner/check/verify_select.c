@@ -189,6 +189,17 @@ bool connection_takes(struct view *view, struct picked *picked, struct rejection
            in_window(view, picked, rejection);
 }
 
+bool dial_takes(struct view *view, struct picked *picked, struct rejection *rejection)
+{
+    const struct verify_keys *keys = view->keys;
+    const struct entry *entry = picked->entry;
+    bool to = !keys->port.data || str_equal(journal_name(view->journal, entry->route), keys->port);
+    return key_holds(rejection, to, "to another far side") &&
+           key_holds(rejection, closed_by_holds(keys->closed_by, entry->flags),
+                     connection_is_closed(entry) ? "closed by the other side" : "still open") &&
+           in_window(view, picked, rejection);
+}
+
 bool step_takes(struct view *view, struct picked *picked, struct rejection *rejection)
 {
     return key_holds(rejection, !(picked->entry->flags & ENTRY_SKIPPED), "it was skipped") &&
@@ -220,6 +231,8 @@ struct place view_key_place(const struct view *view, const char *key)
 static struct str view_name(const struct view *view)
 {
     const struct verify_keys *keys = view->keys;
+    if (keys->from.data)
+        return keys->from;
     return keys->port.data ? keys->port : keys->lines.of.data ? keys->lines.of : keys->name;
 }
 
@@ -292,11 +305,11 @@ static void view_look(struct view *view, const struct entry *entry, uint64_t num
 static bool view_is_bare(const struct view *view)
 {
     const struct verify_keys *keys = view->keys;
-    bool selects = keys->route.data || keys->matched || keys->aborted || keys->reused ||
-                   keys->status || keys->closed_by || keys->where || keys->lines.text ||
-                   keys->stream != STREAMS_BOTH || handshake_keys_select(keys) ||
-                   keys->frame != FRAMES_ALL || keys->code || keys->stream_id ||
-                   keys->last_stream || !window_is_everything(&keys->window);
+    bool selects = (keys->from.data && keys->port.data) || keys->route.data || keys->matched ||
+                   keys->aborted || keys->reused || keys->status || keys->closed_by ||
+                   keys->where || keys->lines.text || keys->stream != STREAMS_BOTH ||
+                   handshake_keys_select(keys) || keys->frame != FRAMES_ALL || keys->code ||
+                   keys->stream_id || keys->last_stream || !window_is_everything(&keys->window);
     bool looks = keys->failed || keys->concurrent || keys->gaps.count || keys->order.count ||
                  keys->bytes || keys->duration || keys->lifetime || keys->lag;
     return !selects && !looks && view->subject->takes != step_takes;

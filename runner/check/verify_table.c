@@ -118,8 +118,13 @@ static const struct type responses_type = TYPE_TABLE(&responses_table, struct ve
 
 static const struct row connections_rows[] = {
     {"to", &upstream_name, AT(port), 0, "all of them", "The upstream or proxy."},
+    {"from", &upstream_name, AT(from), 0, NULL,
+     "Those that this proxy made to far sides (`to` is one of these), in place of those that ports "
+     "accepted."},
     {"closed-by", &side_type, AT(closed_by), 0, NULL,
-     "Who ended it first, by FIN or RST; one that is still open is by nobody."},
+     "Who ended it first, by FIN or RST; one that is still open is by nobody. With `from` the "
+     "proxy "
+     "is the client, the far side the server."},
     {"reused", &maybe_bool, AT(reused), 0, NULL, "Whether it carried more than one request."},
     WINDOW_ROWS,
     COUNT_ROW,
@@ -128,9 +133,21 @@ static const struct row connections_rows[] = {
     {"lifetime", &type_predicate_duration, AT(lifetime), 0, NULL,
      "How long each was open, up to the first FIN or RST; of one that still is: until now."},
 };
+static enum read_result connections_check(struct reader *reader, const struct node *node,
+                                          void *into)
+{
+    const struct verify_keys *keys = into;
+    const struct node_pair *pair = node->kind == NODE_MAP ? node_find(node, STR("reused")) : NULL;
+    if (!keys->from.data || !pair)
+        return READ_OK;
+    diagnostics_add(reader->diagnostics, pair->key->place, "'reused' does not go with 'from'");
+    return READ_FAILED;
+}
+
 static const struct table connections_table = {
     TABLE_ROWS("connections", connections_rows),
-    .doc = "Connections that were accepted; a window is about when they were.",
+    .doc = "Connections that were accepted, or with `from` made; a window is about when they were.",
+    .check = connections_check,
 };
 static const struct type connections_type = TYPE_TABLE(&connections_table, struct verify_keys);
 
@@ -301,6 +318,15 @@ static const struct verify_subject connections_subject = {
     .preposition = "to",
     .takes = connection_takes,
     .show = connection_show,
+    .judge_each = connection_judge,
+};
+const struct verify_subject dials_subject = {
+    .entries = ENTRY_DIAL,
+    .noun = "connection",
+    .nouns = "connections",
+    .preposition = "from",
+    .takes = dial_takes,
+    .show = dial_show,
     .judge_each = connection_judge,
 };
 static const struct verify_subject handshakes_subject = {

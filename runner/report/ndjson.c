@@ -364,7 +364,12 @@ static void fields_of_kind(struct line *line, const struct entry *entry)
     const struct journal *journal = line->result->journal;
     switch ((enum entry_kind)entry->kind) {
     case ENTRY_CONNECTION_END:
+    case ENTRY_DIAL_END:
         fields_connection_end(line, entry);
+        break;
+    case ENTRY_DIAL:
+    case ENTRY_DIAL_FAILED:
+        field_unsigned(line, "duration-ns", entry->extra2);
         break;
     case ENTRY_REQUEST:
         fields_request(line, entry);
@@ -417,9 +422,16 @@ static void fields_of_kind(struct line *line, const struct entry *entry)
 static const char *text_field(enum entry_kind kind)
 {
     return kind == ENTRY_CONNECTION   ? "peer"
+           : kind == ENTRY_DIAL       ? "address"
            : kind == ENTRY_PORT_CLOSE ? "how"
            : kind == ENTRY_FAULT      ? "fault"
                                       : "text";
+}
+
+/** What a proxy's connections to far sides write: their `route` is the far side. */
+static bool is_dial(enum entry_kind kind)
+{
+    return kind == ENTRY_DIAL || kind == ENTRY_DIAL_FAILED || kind == ENTRY_DIAL_END;
 }
 
 static void line_entry(struct line *line, const struct entry *entry, uint64_t number)
@@ -435,7 +447,7 @@ static void line_entry(struct line *line, const struct entry *entry, uint64_t nu
     field_text_if(line, subject_fields[kind], journal_name(journal, entry->subject));
     field_unsigned_if(line, "connection", entry->connection);
     field_unsigned_if(line, "request", entry->request);
-    field_text_if(line, "route", journal_name(journal, entry->route));
+    field_text_if(line, is_dial(kind) ? "to" : "route", journal_name(journal, entry->route));
     fields_of_kind(line, entry);
     if (kind == ENTRY_STEP_END)
         field_integer(line, "duration-ns", entry->value);

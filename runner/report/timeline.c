@@ -49,6 +49,7 @@ static enum importance entry_importance(const struct entry *entry)
     case ENTRY_NOTE:
     case ENTRY_FAULT:
     case ENTRY_RESET:
+    case ENTRY_DIAL_FAILED:
         return TROUBLE;
     case ENTRY_PROGRAM_END:
         return entry->value && !(entry->flags & ENTRY_OPTIONAL) ? TROUBLE : CHANGE;
@@ -93,8 +94,9 @@ static bool is_dull(const struct timeline *timeline, const struct entry *entry, 
 {
     if (entry->kind == ENTRY_CHECK)
         return true;
-    if ((entry->kind != ENTRY_CONNECTION && entry->kind != ENTRY_CONNECTION_END) ||
-        entry->flags & ENTRY_CLOSED_BY_RESET)
+    bool connection = entry->kind == ENTRY_CONNECTION || entry->kind == ENTRY_CONNECTION_END ||
+                      entry->kind == ENTRY_DIAL || entry->kind == ENTRY_DIAL_END;
+    if (!connection || entry->flags & ENTRY_CLOSED_BY_RESET)
         return false;
     for (uint64_t number = from; number < to; number++) {
         const struct entry *other = journal_get(timeline->journal, number);

@@ -131,14 +131,9 @@ static void print_connection(const struct entry *entry, struct buf *into)
         buf_append_string(into, "connection");
 }
 
-static void print_connection_end(const struct entry *entry, bool times, struct buf *into)
+/** Of a connection that is gone: how long it lived and what it carried. */
+static void print_ended(const struct entry *entry, bool times, struct buf *into)
 {
-    bool reset = entry->flags & ENTRY_CLOSED_BY_RESET;
-    const char *by = entry->flags & ENTRY_CLOSED_BY_CLIENT   ? " by the client"
-                     : entry->flags & ENTRY_CLOSED_BY_SERVER ? " by the server"
-                                                             : "";
-    print_connection(entry, into);
-    buf_printf(into, " %s%s", reset ? "reset" : "closed", by);
     if (!times)
         return;
     print_time(" after ", entry->value, times, into);
@@ -147,6 +142,49 @@ static void print_connection_end(const struct entry *entry, bool times, struct b
     buf_append_string(into, " in, ");
     units_write_size(entry->extra2, into);
     buf_append_string(into, " out");
+}
+
+static void print_connection_end(const struct entry *entry, bool times, struct buf *into)
+{
+    bool reset = entry->flags & ENTRY_CLOSED_BY_RESET;
+    const char *by = entry->flags & ENTRY_CLOSED_BY_CLIENT   ? " by the client"
+                     : entry->flags & ENTRY_CLOSED_BY_SERVER ? " by the server"
+                                                             : "";
+    print_connection(entry, into);
+    buf_printf(into, " %s%s", reset ? "reset" : "closed", by);
+    print_ended(entry, times, into);
+}
+
+/** "connection 3 to db (127.0.0.1:5432)": what a proxy makes. */
+static void print_dial(const struct journal *journal, const struct entry *entry, bool times,
+                       struct buf *into)
+{
+    bool failed = entry->kind == ENTRY_DIAL_FAILED;
+    print_connection(entry, into);
+    buf_append_string(into, failed ? ": no connection to " : ": connected to ");
+    report_clean_short(journal_name(journal, entry->route), WORDS_PATH, into);
+    if (failed)
+        print_text(": ", entry_text(entry), into);
+    else if (times)
+        print_text(" at ", entry_text(entry), into);
+    print_time(" in ", (int64_t)entry->extra2, times, into);
+}
+
+/** The end of one, of which the far side is the server. */
+static void print_dial_end(const struct journal *journal, const struct entry *entry, bool times,
+                           struct buf *into)
+{
+    const char *how = entry->flags & ENTRY_CLOSED_BY_RESET ? "reset" : "closed";
+    print_connection(entry, into);
+    buf_append_string(into, ": ");
+    if (entry->flags & ENTRY_CLOSED_BY_SERVER) {
+        report_clean_short(journal_name(journal, entry->route), WORDS_PATH, into);
+        buf_printf(into, " %s its side", how);
+    } else {
+        buf_printf(into, "%s to ", how);
+        report_clean_short(journal_name(journal, entry->route), WORDS_PATH, into);
+    }
+    print_ended(entry, times, into);
 }
 
 static void print_refused(const struct entry *entry, struct buf *into)
@@ -239,6 +277,13 @@ static bool server_what(const struct journal *journal, const struct entry *entry
         return true;
     case ENTRY_CONNECTION_END:
         print_connection_end(entry, times, into);
+        return true;
+    case ENTRY_DIAL:
+    case ENTRY_DIAL_FAILED:
+        print_dial(journal, entry, times, into);
+        return true;
+    case ENTRY_DIAL_END:
+        print_dial_end(journal, entry, times, into);
         return true;
     case ENTRY_REQUEST:
         print_request(entry, entry->request, into);

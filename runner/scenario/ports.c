@@ -114,15 +114,21 @@ bool scenario_read(const struct spec_scope *scope, struct arena *arena, const st
     return result == READ_OK;
 }
 
+/** What a port is read as. */
+static const struct type *port_type(const struct map_entry *entry)
+{
+    return ((const struct upstream_config *)entry->value)->proxy ? &proxy_type : &upstream_type;
+}
+
 /** The answers of an upstream are read again: what they say is resolved with the values of now. */
 static void upstream_refresh(struct scenario *scenario, struct scenario_port *port,
-                             const struct node *node)
+                             const struct map_entry *entry)
 {
     struct upstream_config *fresh = arena_alloc(scenario->arena, sizeof *fresh);
     struct spec_scope scope;
     struct read_fault fault;
     scenario_scope(scenario, NULL, &scope);
-    if (!scenario_read(&scope, scenario->arena, &upstream_type, node, fresh, &fault)) {
+    if (!scenario_read(&scope, scenario->arena, port_type(entry), entry->node, fresh, &fault)) {
         scenario_fail(
             scenario, fault.place,
             arena_printf(scenario->arena, "what was set fits " STR_FMT, STR_ARG(port->name)),
@@ -133,9 +139,11 @@ static void upstream_refresh(struct scenario *scenario, struct scenario_port *po
     const struct route_config *again = fresh->routes.items;
     for (size_t i = 0; i < port->config->routes.count && i < fresh->routes.count; i++) {
         routes[i].respond = again[i].respond;
+        routes[i].forward = again[i].forward;
         routes[i].delay = again[i].delay;
     }
     port->config->delay = fresh->delay;
+    port->config->forward = fresh->forward;
     port->config->fallback.respond = fresh->fallback.respond;
     upstream_config_changed(port->upstream);
 }
@@ -146,7 +154,7 @@ static void scenario_refresh(struct scenario *scenario, struct str name)
     const struct map_entry *entries = scenario->spec->upstreams.items;
     for (size_t i = 0; i < scenario->spec->upstreams.count; i++) {
         if (scenario->ports[i].config && node_mentions(entries[i].node, name))
-            upstream_refresh(scenario, &scenario->ports[i], entries[i].node);
+            upstream_refresh(scenario, &scenario->ports[i], &entries[i]);
     }
 }
 
@@ -330,6 +338,21 @@ void scenario_scope(struct scenario *scenario, struct client *client, struct spe
     scope->client = client;
 }
 
+bool scenario_program_endpoint(const struct server *server, struct str name,
+                               struct endpoint *endpoint)
+{
+    const struct scenario *scenario = CONTAINER_OF(server, struct scenario, server);
+    const struct scenario_port *port = scenario_find_port(scenario, name);
+    if (!port || port->port)
+        return false;
+    const struct upstream_config config = {.protocol = port->protocol};
+    endpoint->name = port->name;
+    endpoint->host = endpoint_host_of(port->host);
+    endpoint->number = port->number;
+    endpoint_speak(endpoint, upstream_config_speech(&config));
+    return true;
+}
+
 /* Opening */
 
 static int port_failed(struct scenario *scenario, struct place place, struct str name,
@@ -449,7 +472,7 @@ static int open_upstream(struct scenario *scenario, struct scenario_port *port,
     struct read_fault fault;
     struct upstream_config *config = arena_alloc(scenario->arena, sizeof *config);
     scenario_scope(scenario, NULL, &scope);
-    if (!scenario_read(&scope, scenario->arena, &upstream_type, entry->node, config, &fault)) {
+    if (!scenario_read(&scope, scenario->arena, port_type(entry), entry->node, config, &fault)) {
         scenario_fail(
             scenario, fault.place,
             arena_printf(scenario->arena, STR_FMT " could be opened", STR_ARG(entry->name)),

@@ -133,7 +133,8 @@ static void judge_port(struct scenario *scenario, struct scenario_port *port)
         scenario_fail(
             scenario, port->place,
             arena_printf(scenario->arena, STR_FMT " was never contacted", STR_ARG(port->name)),
-            "the upstream was open and nobody connected to it; `optional: true` allows that");
+            "the %s was open and nobody connected to it; `optional: true` allows that",
+            port->config->proxy ? "proxy" : "upstream");
     upstream_unfinished(port->upstream, unfinished_found, &finder);
     faults_idle(upstream_faults(port->upstream), scenario->arena, idle_found, scenario);
     judge_unmatched(scenario, port);

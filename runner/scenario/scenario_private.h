@@ -218,6 +218,9 @@ bool scenario_wants_ca(const struct scenario *scenario);
  */
 GOTO_MUST_USE bool scenario_tls_file(struct scenario *scenario, enum tls_file file,
                                      struct arena *arena, struct str *path, struct str *why);
+/** server->program of a run: where its programs listen. */
+bool scenario_program_endpoint(const struct server *server, struct str name,
+                               struct endpoint *endpoint);
 struct str scenario_folder(const struct scenario *scenario);
 /** The scope of a client's steps: its captures, or all captures for `finally`. */
 void scenario_scope(struct scenario *scenario, struct client *client, struct spec_scope *scope);

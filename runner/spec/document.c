@@ -214,6 +214,7 @@ static const struct type client_type = {
 /* The document */
 
 static const struct type upstreams_type = TYPE_NAMED_MAP(&upstream_type);
+static const struct type proxies_type = TYPE_NAMED_MAP(&proxy_type);
 static const struct type programs_type = TYPE_NAMED_MAP(&program_type);
 static const struct type clients_type = TYPE_NAMED_MAP(&client_type);
 static const struct type events_type = TYPE_LIST(&event_type);
@@ -241,7 +242,7 @@ static const struct row document_rows[] = {
      "Runs the scenario once for each combination."},
     {"defaults", &type_node, AT(later), ROW_LATER, NULL, "Fills every step of a verb."},
     {"upstreams", &upstreams_type, AT(upstreams), 0, NULL, "The stand-in servers, by name."},
-    {"proxies", &type_node, AT(later), ROW_LATER, NULL, "Ports that forward by default."},
+    {"proxies", &proxies_type, AT(proxies), 0, NULL, "Ports that forward by default, by name."},
     {"programs", &programs_type, AT(programs), 0, NULL,
      "Programs under test in the middle, by name."},
     {"clients", &clients_type, AT(clients), 0, NULL, "Who calls, by name; all start at t = 0."},

@@ -17,6 +17,7 @@ struct document_read {
     const struct node *later; /**< keys that this version does not have */
     struct list vars;
     struct list upstreams;
+    struct list proxies;
     struct list programs;
     struct list clients;
     struct list steps;

@@ -160,6 +160,7 @@ struct names *names_collect(struct arena *arena, const struct node *document)
     collect_keys(names, &names->programs, programs);
     collect_keys(names, &names->running, programs);
     collect_upstreams(names, map_of(document, "upstreams"));
+    collect_upstreams(names, map_of(document, "proxies"));
     collect_clients(names, document);
     collect_events(names, map_of(document, "events"));
     collect_keys(names, &names->variables, map_of(document, "vars"));

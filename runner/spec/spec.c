@@ -3,6 +3,7 @@
 #include "base/memory.h"
 #include "runner/spec/document.h"
 #include "runner/spec/faults.h"
+#include "runner/spec/proxies.h"
 #include "runner/spec/scope.h"
 #include "runner/spec/speech.h"
 #include "runner/spec/titles.h"
@@ -137,6 +138,17 @@ static void check_steps(struct building *building, const struct client_spec *cli
 {
     for (size_t i = 0; client && i < client->count; i++)
         step_check_references(&building->reader, client->steps[i], &client->read[i]);
+}
+
+static struct list join_ports(struct building *building, const struct list *upstreams,
+                              const struct list *proxies)
+{
+    size_t count = upstreams->count + proxies->count;
+    struct map_entry *all = arena_alloc_array(building->file->arena, count, sizeof *all);
+    const struct map_entry *const lists[] = {upstreams->items, proxies->items};
+    for (size_t i = 0; i < count; i++)
+        all[i] = i < upstreams->count ? lists[0][i] : lists[1][i - upstreams->count];
+    return (struct list){all, count};
 }
 
 static void take_programs(struct building *building)
@@ -314,7 +326,7 @@ static void read_document(struct building *building, const struct spec_options *
     scenario->has_seed = node_get(scenario->node, "seed") != NULL;
     scenario->alone = read->alone;
     scenario->skip = read->skip;
-    scenario->upstreams = read->upstreams;
+    scenario->upstreams = join_ports(building, &read->upstreams, &read->proxies);
     scenario->events = read->events;
     scenario->verify = read->verify;
     if (building->reader.diagnostics->count == before)
@@ -324,6 +336,7 @@ static void read_document(struct building *building, const struct spec_options *
     check_steps(building, scenario->finally);
     if (building->reader.diagnostics->count == before) {
         spec_check_speech(&building->reader, scenario);
+        spec_check_proxies(&building->reader, scenario);
         spec_check_faults(&building->reader, scenario);
         scenario->speaks_tls = scenario_speaks_tls(building);
     }

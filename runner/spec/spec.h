@@ -144,7 +144,8 @@ struct scenario_spec {
     bool alone;
     struct skip_spec skip;
     struct list variables; /**< of struct variable */
-    struct list upstreams; /**< of struct map_entry: struct upstream_config */
+    struct list upstreams; /**< of struct map_entry: struct upstream_config; those of `proxies`
+                              behind those of `upstreams` */
     struct list programs;  /**< of struct program_spec */
     struct client_spec *clients;
     size_t client_count;

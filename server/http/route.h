@@ -29,6 +29,7 @@ struct route {
     struct str delay_key;              /**< of draws */
     uint32_t name_id;                  /**< in the journal */
     uint64_t requests;                 /**< that it took */
+    uint64_t forwarded;                /**< those that were sent on */
     struct sequence sequence;
 };
 

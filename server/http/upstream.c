@@ -270,6 +270,7 @@ struct answering {
     struct exchange *exchange;
     struct route *route;
     struct headers *captures;
+    const struct forward *forward; /**< it is sent on; NULL: `job` answers it */
     struct respond_job job;
 };
 
@@ -356,6 +357,11 @@ static void answering_default(struct answering *answering, bool forced)
     struct upstream *upstream = answering->upstream;
     const struct routes *routes = &upstream->set->routes;
     enum default_kind kind = upstream->fallback->config->kind;
+    if (upstream->forwards) {
+        if (!forced && !answering->job.respond)
+            answering->forward = upstream->now.forward;
+        return;
+    }
     if (kind == DEFAULT_NONE)
         kind = routes->count ? DEFAULT_NOT_FOUND : DEFAULT_ECHO;
     upstream->minded = upstream->minded || upstream_minds_unmatched(upstream);
@@ -390,6 +396,8 @@ static void answering_choose(struct answering *answering)
     else if (respond)
         answering->job.respond =
             sequence_take(&(*respond)->sequences[upstream_position(upstream, route)], cycle);
+    else if (route->config && route->config->forward)
+        answering->forward = route->config->forward;
     else if (route->config)
         answering->job.respond = sequence_take(&route->sequence, cycle);
     if (!route->config)
@@ -433,6 +441,22 @@ static bool answering_fails(const struct answering *answering)
                          respond ? respond_faults(respond) : NULL, answering->exchange);
 }
 
+/** Sends the request on. The exchange may be freed when it returns. */
+static void answering_forward(const struct answering *answering)
+{
+    struct route *route = answering->route;
+    const struct forward_job job = {
+        .forward = answering->forward,
+        .captures = answering->captures,
+        .route = route->config ? route->name : (struct str){0},
+        .request_number = route->requests,
+        .turn = route->forwarded++,
+        .delay_ns = answering->job.delay_ns,
+        .give_up_ns = answering->upstream->now.limits.respond_ns,
+    };
+    forward_http_start(answering->exchange, &job);
+}
+
 void upstream_answer(struct upstream *upstream, struct exchange *exchange)
 {
     struct server *server = upstream->port->server;
@@ -452,6 +476,10 @@ void upstream_answer(struct upstream *upstream, struct exchange *exchange)
     if (answering_fails(&answering))
         return;
     answering.job.delay_ns = answering_delay(&answering);
+    if (answering.forward) {
+        answering_forward(&answering);
+        return;
+    }
     answering.job.context = answering_context(&answering);
     answering.job.give_up_ns = upstream->now.limits.respond_ns;
     respond_start(exchange, &answering.job);
@@ -461,8 +489,8 @@ void upstream_answer(struct upstream *upstream, struct exchange *exchange)
 
 bool upstream_minds_unmatched(const struct upstream *upstream)
 {
-    bool minds =
-        upstream->set->routes.count > 0 && upstream->fallback->config->kind == DEFAULT_NONE;
+    bool minds = upstream->set->routes.count > 0 && !upstream->forwards &&
+                 upstream->fallback->config->kind == DEFAULT_NONE;
     return minds || upstream->minded;
 }
 

@@ -20,6 +20,7 @@
 #include "server/http/match.h"
 #include "server/http/respond.h"
 #include "server/port/port.h"
+#include "server/proxy/forward.h"
 #include "server/tcp/tcp.h"
 
 /** The bound that stays where a size is `none`. */
@@ -44,6 +45,7 @@ struct route_config {
     struct match *match;
     struct list respond; /**< of struct respond *; empty = 200 with an empty body */
     struct place respond_place;
+    struct forward *forward; /**< in place of `respond`; NULL = not written */
     bool cycle;
     bool optional;
     struct duration delay;
@@ -71,10 +73,12 @@ struct upstream_config {
     struct limits limits;
     struct list routes; /**< of struct route_config */
     struct upstream_default fallback;
-    struct tcp_work work;   /**< of tcp and tls */
-    struct tls_config *tls; /**< NULL = valid, where the protocol has TLS */
-    struct list faults;     /**< of struct fault_config * */
+    struct tcp_work work;    /**< of tcp and tls */
+    struct forward *forward; /**< in place of `default`; NULL = not written */
+    struct tls_config *tls;  /**< NULL = valid, where the protocol has TLS */
+    struct list faults;      /**< of struct fault_config * */
     bool optional;
+    bool proxy; /**< it stands under `proxies` */
     struct place place;
 };
 
@@ -119,8 +123,9 @@ struct tls_config;
  * may choose; 0 = what its protocol says. */
 unsigned upstream_tls_speech(const struct tls_config *tls);
 
-/** [struct upstream_config] */
+/** [struct upstream_config] of `upstreams`; of `proxies`, where `forward` has to be written. */
 extern const struct type upstream_type;
+extern const struct type proxy_type;
 /** The rows of an upstream that a `switch` may give, too: all but its address and state. */
 extern const struct table upstream_service_table;
 /** Puts the values of the keys that stand in `node` over `into`: rows of upstream_service_table. */
@@ -165,6 +170,9 @@ struct port *upstream_port(const struct upstream *upstream);
 /** Answers an exchange that was read whole: called by exchange.c. The exchange may be freed when it
  * returns. */
 void upstream_answer(struct upstream *upstream, struct exchange *exchange);
+
+/** Where its default forwards to at this moment; NULL: it answers. */
+const struct forward *upstream_forward(const struct upstream *upstream);
 
 /** Whether a route with that written name exists ("foobar" of "api.foobar"). */
 bool upstream_has_route(const struct upstream *upstream, struct str name);

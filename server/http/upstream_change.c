@@ -39,9 +39,11 @@ static bool config_has_tls(const struct upstream_config *config)
 
 /** The protocol of connections without ALPN. */
 static const struct protocol *manner_protocol(const struct manner *manner,
-                                              const struct upstream_config *now)
+                                              const struct upstream *upstream)
 {
-    return manner->protocol ? manner->protocol : tcp_protocol(&now->work);
+    if (manner->protocol)
+        return manner->protocol;
+    return upstream->forwards ? &forward_tcp_protocol : tcp_protocol(&upstream->now.work);
 }
 
 bool upstream_protocol_has_tls(int protocol)
@@ -67,6 +69,11 @@ unsigned upstream_speech(const struct upstream *upstream)
 const struct tcp_work *upstream_work(const struct upstream *upstream)
 {
     return &upstream->now.work;
+}
+
+const struct forward *upstream_forward(const struct upstream *upstream)
+{
+    return upstream->forwards ? upstream->now.forward : NULL;
 }
 
 /* Routes and defaults */
@@ -161,7 +168,7 @@ static const struct protocol *upstream_agreed(struct port *port, struct stream *
     const struct upstream *upstream = port->owner;
     const struct manner *manner = manner_of(era_protocol(upstream, stream));
     const struct tls_setup *setup = tls_stream_setup(stream);
-    const struct protocol *agreed = manner_protocol(manner, &upstream->now);
+    const struct protocol *agreed = manner_protocol(manner, upstream);
     if (!manner->protocol)
         return agreed; /* a name that was agreed on does not matter to bytes */
     if (str_is(alpn, "h2"))
@@ -212,6 +219,20 @@ static void upstream_take_faults(struct upstream *upstream, const struct list *l
     }
 }
 
+static bool change_gives(const struct upstream_change *change, const char *key)
+{
+    return node_get(change->node, key);
+}
+
+/** Whether the default forwards after a change: the newest of what may stand there does. */
+static bool change_forwards(const struct change *change, bool before)
+{
+    if (change_gives(&change->given, "forward"))
+        return true;
+    return before && !change->fallback && !change_gives(&change->given, "behave") &&
+           !change_gives(&change->given, "script") && !change_gives(&change->given, "stream");
+}
+
 /** Takes over what is now: the port's fields, the routes and the default. */
 static void upstream_take(struct upstream *upstream, const struct upstream_config *now)
 {
@@ -220,13 +241,15 @@ static void upstream_take(struct upstream *upstream, const struct upstream_confi
     upstream->now = *now;
     upstream->set = upstream->base_set;
     upstream->fallback = upstream->base_fallback;
+    upstream->forwards = upstream->base->forward;
     for (const struct change *change = upstream->changes; change; change = change->newer) {
         if (change->set)
             upstream->set = change->set;
         if (change->fallback)
             upstream->fallback = change->fallback;
+        upstream->forwards = change_forwards(change, upstream->forwards);
     }
-    port->protocol = manner_protocol(manner, now);
+    port->protocol = manner_protocol(manner, upstream);
     port->scheme = manner->scheme;
     port->tls = config_has_tls(now) ? upstream_tls : NULL;
     port->agreed = upstream_agreed;
@@ -319,11 +342,6 @@ void upstream_config_changed(struct upstream *upstream)
 {
     struct upstream_config sum = upstream_sum(upstream, NULL);
     upstream_take(upstream, &sum);
-}
-
-static bool change_gives(const struct upstream_change *change, const char *key)
-{
-    return node_get(change->node, key);
 }
 
 uint64_t upstream_change(struct upstream *upstream, const struct upstream_change *given,

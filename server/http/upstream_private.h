@@ -58,6 +58,7 @@ struct upstream {
     const void *faults_of;          /**< the items of the config's list that was put there */
     uint64_t *fault_ids;            /**< of those */
     size_t fault_count;
+    bool forwards;              /**< now.forward stands in the place of the default */
     struct override *overrides; /**< newest first */
     struct override
         *taken_back; /**< answers that were taken back before their last one was served */

@@ -134,8 +134,14 @@ static enum read_result route_check(struct reader *reader, const struct node *no
     struct route_config *route = into;
     route->place = node->place;
     route->respond_place = value_place(node, "respond");
+    const struct node_pair *forward = node_find(node, STR("forward"));
     if (!node_get(node, "respond"))
         return READ_OK;
+    if (forward) {
+        diagnostics_add(reader->diagnostics, forward->key->place,
+                        "a route has either 'respond' or 'forward'");
+        return READ_FAILED;
+    }
     struct list captures = match_captures(route->match);
     return check_sequence(reader, &route->respond, route->respond_place, &captures);
 }
@@ -155,7 +161,8 @@ static const struct row route_rows[] = {
      "After its last answer the sequence starts again."},
     {"optional", &type_bool, offsetof(struct route_config, optional), 0, "false",
      "The last answer of its sequence need not be served."},
-    {"forward", &type_node, 0, ROW_LATER, NULL, "Sends the request on to a far side."},
+    {"forward", &forward_type, offsetof(struct route_config, forward), 0, NULL,
+     "Sends the request on to a far side, in place of `respond`."},
     {"fault", &route_faults_type, offsetof(struct route_config, faults), 0, NULL,
      "What goes wrong with this route's answers: a fault, or a list of them."},
 };
@@ -336,7 +343,7 @@ static enum read_result check_names(struct reader *reader, const struct list *ro
 /** What is done with the connections of tcp and tls is said once. */
 static enum read_result check_one_work(struct reader *reader, const struct node *node)
 {
-    static const char *const keys[] = {"behave", "script", "stream"};
+    static const char *const keys[] = {"forward", "behave", "script", "stream"};
     const struct node_pair *first = NULL;
     enum read_result result = READ_OK;
     for (size_t i = 0; i < COUNT_OF(keys); i++) {
@@ -352,6 +359,29 @@ static enum read_result check_one_work(struct reader *reader, const struct node 
     return result;
 }
 
+/** A forward has to fit what the port speaks, and stands in the place of a default. */
+static enum read_result check_forward(struct reader *reader, const struct node *node,
+                                      const struct upstream_config *config)
+{
+    const struct route_config *routes = config->routes.items;
+    const struct node_pair *pair = node_find(node, STR("forward"));
+    enum read_result result = READ_OK;
+    if (pair && node_get(node, "default")) {
+        diagnostics_add(reader->diagnostics, pair->key->place,
+                        "an upstream has either 'default' or 'forward'");
+        diagnostics_help(reader->diagnostics, "what no route matches is forwarded");
+        result = READ_FAILED;
+    }
+    bool bytes = upstream_config_speech(config) & SPEECH_BYTES;
+    if (config->forward)
+        result = read_worse(result, bytes ? forward_check_bytes(reader, config->forward)
+                                          : forward_check_http(reader, config->forward));
+    for (size_t i = 0; i < config->routes.count; i++)
+        if (routes[i].forward)
+            result = read_worse(result, forward_check_http(reader, routes[i].forward));
+    return result;
+}
+
 static enum read_result service_check(struct reader *reader, const struct node *node, void *into)
 {
     struct upstream_config *config = into;
@@ -363,7 +393,7 @@ static enum read_result service_check(struct reader *reader, const struct node *
     if (config->fallback.kind == DEFAULT_RESPOND)
         result = read_worse(result, check_sequence(reader, &config->fallback.respond,
                                                    config->fallback.place, &none));
-    return result;
+    return read_worse(result, check_forward(reader, node, config));
 }
 
 #define LATER_ROW(key, doc)                                                                        \
@@ -386,7 +416,9 @@ static const struct row service_rows[] = {
      "What it answers to all other requests: not-found, echo, or an answer. Without routes: echo."},
     {"faults", &faults_type, offsetof(struct upstream_config, faults), 0, NULL,
      "What goes wrong from the start: a list of faults."},
-    LATER_ROW("forward", "Sends all other requests on to a far side."),
+    {"forward", &forward_type, offsetof(struct upstream_config, forward), 0, NULL,
+     "Sends all other requests on to a far side, in place of `default`; on a tcp or tls port all "
+     "bytes."},
     {"behave", &tcp_behave_type, offsetof(struct upstream_config, work), 0, "echo",
      "What a tcp or tls upstream does with connections."},
     LATER_ROW("script", "What a tcp or tls upstream sends and receives."),
@@ -423,6 +455,40 @@ static const struct table upstream_table = {
     .preset = upstream_preset,
 };
 const struct type upstream_type = TYPE_TABLE(&upstream_table, struct upstream_config);
+
+static void proxy_preset(void *into)
+{
+    upstream_preset(into);
+    ((struct upstream_config *)into)->proxy = true;
+}
+
+static bool any_route_forwards(const struct upstream_config *config)
+{
+    const struct route_config *routes = config->routes.items;
+    for (size_t i = 0; i < config->routes.count; i++)
+        if (routes[i].forward)
+            return true;
+    return false;
+}
+
+static enum read_result proxy_check(struct reader *reader, const struct node *node, void *into)
+{
+    if (node_get(node, "forward") || any_route_forwards(into))
+        return READ_OK;
+    diagnostics_add(reader->diagnostics, node->place, "a proxy needs 'forward'");
+    diagnostics_help(reader->diagnostics, "write forward: {to: ENDPOINT}, here or in a route");
+    return READ_FAILED;
+}
+
+static const struct table proxy_table = {
+    .name = "proxy",
+    .rows = upstream_rows,
+    .count = COUNT_OF(upstream_rows),
+    .doc = "An upstream whose default is to forward.",
+    .preset = proxy_preset,
+    .check = proxy_check,
+};
+const struct type proxy_type = TYPE_TABLE(&proxy_table, struct upstream_config);
 
 /** Copies the values of the rows whose keys stand in a node. */
 struct putting {

@@ -44,16 +44,20 @@ static struct endpoint endpoint_unix(struct str text)
     };
 }
 
-/** What a port of the run speaks at this moment. */
-static void endpoint_take_port(struct endpoint *endpoint, const struct port *port)
+void endpoint_speak(struct endpoint *endpoint, unsigned speech)
 {
-    unsigned speech = port->owner ? upstream_speech(port->owner) : 0;
     endpoint->tls = speech & SPEECH_TLS;
     endpoint->speech = ENDPOINT_BYTES;
     if (speech & SPEECH_HTTP1)
         endpoint->speech = speech & SPEECH_HTTP2 ? ENDPOINT_EITHER : ENDPOINT_HTTP1;
     else if (speech & SPEECH_HTTP2)
         endpoint->speech = ENDPOINT_HTTP2;
+}
+
+/** What a port of the run speaks at this moment. */
+static void endpoint_take_port(struct endpoint *endpoint, const struct port *port)
+{
+    endpoint_speak(endpoint, port->owner ? upstream_speech(port->owner) : 0);
 }
 
 static bool endpoint_by_name(const struct server *server, struct str name,

@@ -37,6 +37,9 @@ struct endpoint {
 /** [struct str] an endpoint as a spec writes it; a name is checked against the spec's ports. */
 extern const struct type endpoint_type;
 
+/** Sets what is spoken there, by a set of enum speech. */
+void endpoint_speak(struct endpoint *endpoint, unsigned speech);
+
 /** "http://user@host:1/x" in parts. */
 struct endpoint_parts {
     struct str scheme; /**< data NULL where there is none */
@@ -84,6 +87,7 @@ void endpoint_lookup_cancel(struct endpoint_lookup *lookup);
 /** A connection to an endpoint on its way: looks up, dials its addresses one after the other. */
 struct endpoint_dial;
 struct protocol;
+struct stream;
 /** What becomes of it. */
 struct endpoint_dial_user {
     const struct protocol *protocol; /**< what the stream speaks; its stream->owner is `context` */
@@ -100,11 +104,13 @@ struct endpoint_dial_user {
  * returns. Both are journalled (ENTRY_DIAL, ENTRY_DIAL_FAILED), and so is the connection's end.
  *
  * @param name_id    in the journal: the port that it is for
- * @param connection in the journal: number of that port's connection that it is for; 0 = of none
+ * @param client     the connection that it is for: its number in the journal; NULL = it is for none
  */
 struct endpoint_dial *endpoint_dial_new(struct server *server, const struct endpoint *endpoint,
                                         const struct endpoint_dial_user *user, void *context,
-                                        uint32_t name_id, uint64_t connection);
+                                        uint32_t name_id, const struct stream *client);
+/** It took too long for its owner: failed() is called with ETIMEDOUT, before this returns. */
+void endpoint_dial_expire(struct endpoint_dial *dial);
 /** Gives up: nothing is called any more. NULL is allowed. */
 void endpoint_dial_cancel(struct endpoint_dial *dial);
 

@@ -100,6 +100,7 @@ struct endpoint_dial {
     size_t at; /**< of the address that is being tried */
     int64_t started_ns;
     uint64_t connection;
+    uint8_t hops;
     uint32_t name_id;
     uint32_t to_id; /**< in the journal: the endpoint as written */
     int error;      /**< of the last address */
@@ -202,6 +203,7 @@ static void dial_try(struct endpoint_dial *dial)
             .owner = dial,
             .name_id = dial->name_id,
             .number = dial->connection,
+            .hops = dial->hops,
             .failed = dial_failed,
         };
         int error = 0;
@@ -229,20 +231,34 @@ static void dial_due(struct timer *timer)
 
 struct endpoint_dial *endpoint_dial_new(struct server *server, const struct endpoint *endpoint,
                                         const struct endpoint_dial_user *user, void *context,
-                                        uint32_t name_id, uint64_t connection)
+                                        uint32_t name_id, const struct stream *client)
 {
     struct endpoint_dial *dial = memory_alloc(sizeof *dial);
     dial->server = server;
     dial->user = *user;
     dial->context = context;
     dial->name_id = name_id;
-    dial->connection = connection;
+    dial->connection = client ? client->number : 0;
+    dial->hops = endpoint->own && client ? (uint8_t)(stream_hops(client) + 1) : 0;
     dial->started_ns = clock_now();
     dial->to_id =
         journal_intern(server->journal, endpoint->name.data ? endpoint->name : endpoint->text);
     timer_init(&dial->timer, server->loop, dial_due);
     dial->lookup = endpoint_lookup(server->loop, endpoint, dial_found, dial);
     return dial;
+}
+
+void endpoint_dial_expire(struct endpoint_dial *dial)
+{
+    char address[ADDRESS_TEXT] = "the lookup of its name";
+    endpoint_lookup_cancel(dial->lookup);
+    if (dial->stream)
+        stream_close(dial->stream, CLOSE_KILL);
+    if (dial->at < dial->addresses.count)
+        address_show(&dial->addresses.items[dial->at], dial->addresses.sizes[dial->at], address);
+    dial->error = ETIMEDOUT;
+    snprintf(dial->why, sizeof dial->why, "%s gave no answer in time", address);
+    dial_fail(dial);
 }
 
 void endpoint_dial_cancel(struct endpoint_dial *dial)

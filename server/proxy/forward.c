@@ -1,14 +1,6 @@
 /* `forward:` as a spec says it: the keys of all ports, and what holds between them. */
 
-#include "server/proxy/forward_http.h"
 #include "server/proxy/forward_private.h"
-
-/** What the table reads into; the first member is what others see. */
-struct forward_read {
-    struct forward forward;
-    struct forward_http http;
-    struct forward_tcp tcp;
-};
 
 static const struct type to_type = TYPE_ONE_OR_LIST(&endpoint_type);
 static const struct type http_type = TYPE_TABLE(&forward_http_table, struct forward_http);
@@ -55,7 +47,7 @@ static const struct table forward_table = {
     .shorthand = "to",
     .check = forward_check,
 };
-static const struct type forward_read_type = TYPE_TABLE(&forward_table, struct forward_read);
+const struct type forward_read_type = TYPE_TABLE(&forward_table, struct forward_read);
 
 /** A row of a table that may be written in a node. */
 struct looking {
@@ -105,13 +97,8 @@ static struct place place_of(const struct node *node, const char *key)
     return value ? value->place : node->place;
 }
 
-static enum read_result forward_read(struct reader *reader, const struct type *type,
-                                     const struct node *node, void *into)
+struct forward *forward_take(struct forward_read *read, const struct node *node)
 {
-    struct forward_read *read = arena_alloc(reader->arena, sizeof *read);
-    enum read_result result = reader_read(reader, type->of, node, read);
-    if (result == READ_FAILED)
-        return result;
     read->forward.node = node;
     read->forward.place = node->place;
     read->forward.to_place = place_of(node, "to");
@@ -120,7 +107,16 @@ static enum read_result forward_read(struct reader *reader, const struct type *t
         read->forward.http = &read->http;
     if (has_keys_of(node, &forward_tcp_table))
         read->forward.tcp = &read->tcp;
-    *(struct forward **)into = &read->forward;
+    return &read->forward;
+}
+
+static enum read_result forward_read(struct reader *reader, const struct type *type,
+                                     const struct node *node, void *into)
+{
+    struct forward_read *read = arena_alloc(reader->arena, sizeof *read);
+    enum read_result result = reader_read(reader, type->of, node, read);
+    if (result != READ_FAILED)
+        *(struct forward **)into = forward_take(read, node);
     return result;
 }
 

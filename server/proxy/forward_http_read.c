@@ -1,6 +1,5 @@
 /* The keys of `forward:` that only HTTP has. */
 
-#include "server/proxy/forward_http.h"
 #include "server/proxy/forward_private.h"
 
 #include <string.h>

@@ -5,7 +5,20 @@
 #ifndef GOTO_SERVER_PROXY_FORWARD_PRIVATE_H
 #define GOTO_SERVER_PROXY_FORWARD_PRIVATE_H
 
+#include "server/proxy/forward_http.h"
 #include "server/proxy/forward_tcp.h"
+
+/** What the table reads into; the first member is what others see. */
+struct forward_read {
+    struct forward forward;
+    struct forward_http http;
+    struct forward_tcp tcp;
+};
+
+/** [struct forward_read] the rows of `forward`, to be included; forward_take() comes after. */
+extern const struct type forward_read_type;
+/** Makes a forward of what was read from a node. */
+struct forward *forward_take(struct forward_read *read, const struct node *node);
 
 /** Adds an error at each key of a table that stands in a forward: "'KEY' WHY". */
 enum read_result forward_refuse(struct reader *reader, const struct forward *forward,

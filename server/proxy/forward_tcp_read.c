@@ -2,8 +2,6 @@
 
 #include "server/proxy/forward_private.h"
 
-#include "server/proxy/forward_http.h"
-
 static const struct type sni_type = TYPE_MAP(&endpoint_type);
 
 static const struct choice dial_choices[] = {

@@ -135,6 +135,32 @@ static void dial_begin(struct stream *stream, const struct stream_dial *dial)
     timer_start(&dialing->timer, 0);
 }
 
+/* Hops: whoever accepts a connection of a proxy of the same server finds out by its peer's number
+ * how many proxies it has passed. The table is made when the first proxy dials one of our own. */
+
+enum { HOP_PORTS = UINT16_MAX + 1 };
+
+static void hops_note(struct stream *stream)
+{
+    struct server *server = stream->server;
+    struct sockaddr_storage address = {0};
+    struct stream_peer self = {0};
+    socklen_t size = sizeof address;
+    if (!stream->hops || getsockname(stream->watcher.fd, (struct sockaddr *)&address, &size) != 0)
+        return;
+    stream_set_peer(&self, &address);
+    if (!server->hops)
+        server->hops = memory_alloc(HOP_PORTS);
+    stream->hop_port = self.port;
+    server->hops[self.port] = stream->hops;
+}
+
+unsigned stream_hops(const struct stream *stream)
+{
+    const struct server *server = stream->server;
+    return server->hops ? server->hops[stream->peer.port] : 0;
+}
+
 struct stream *stream_dial(struct server *server, const struct stream_dial *dial, int *error)
 {
     int fd = dial_socket(dial->address->ss_family);
@@ -152,6 +178,7 @@ struct stream *stream_dial(struct server *server, const struct stream_dial *dial
     stream->owner = dial->owner;
     stream->name_id = dial->name_id;
     stream->number = dial->number;
+    stream->hops = dial->hops;
     stream->protocol = &dialing_protocol;
     stream->state = dialing;
     stream->dialing = true;
@@ -166,12 +193,15 @@ struct stream *stream_dial(struct server *server, const struct stream_dial *dial
     /* a fresh socket can be watched: what fails here is our own mistake */
     GOTO_ASSERT(watcher_init(&stream->watcher, server->loop, fd, stream_ready) == 0);
     dial_begin(stream, dial);
+    hops_note(stream);
     return stream;
 }
 
 void dial_forget(struct stream *stream)
 {
     struct server *server = stream->server;
+    if (stream->hop_port)
+        server->hops[stream->hop_port] = 0;
     if (stream->previous)
         stream->previous->next = stream->next;
     else

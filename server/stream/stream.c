@@ -57,6 +57,8 @@ void stream_leave(struct stream *stream)
 
 static bool input_is_full(const struct stream *stream)
 {
+    if (stream->held)
+        return true;
     size_t size = stream->input ? stream->input->bytes.size : 0;
     if (stream->top)
         size += stages_held_in(stream);
@@ -75,7 +77,7 @@ void stream_update(struct stream *stream)
         events = UV_READABLE;
     else if (!stream->socket_ended && !stream->peer_closing)
         events = UV_DISCONNECT;
-    if (stream->queue && !timer_is_active(&stream->queue->soon))
+    if (stream->pushing || (stream->queue && !timer_is_active(&stream->queue->soon)))
         events |= UV_WRITABLE;
     /* what stages held is gone: writable() is due, though the queue was never full */
     else if (stream->top && stream->was_high && stream_queued(stream) <= STREAM_LOW_MARK)
@@ -197,24 +199,39 @@ void stream_count(struct stream *stream, size_t received, size_t sent)
         timer_start(&server->bytes_soon, 0);
 }
 
-/** One recv() and what follows from it. Returns the bytes, 0 when there is nothing more to read
- * now. */
-static size_t stream_read_once(struct stream *stream, char *into)
+/** Takes bytes off the socket: into memory, or, where the protocol does that by itself (`pulled`),
+ * to where it wants them. */
+static ssize_t stream_receive(struct stream *stream, char *into, bool *pulled)
 {
     ssize_t got;
+    *pulled = stream->protocol->pull && !stream->bottom && !stream->input && !stream->paused &&
+              stream->protocol->pull(stream, &got);
+    if (*pulled)
+        return got;
     do
         got = recv(stream->watcher.fd, into, SCRATCH_INPUT, MSG_DONTWAIT);
     while (got < 0 && errno == EINTR);
+    return got < 0 ? -errno : got;
+}
+
+/** One read and what follows from it. Returns the bytes, 0 when there is nothing more to read now.
+ */
+static size_t stream_read_once(struct stream *stream, char *into)
+{
+    bool pulled;
+    ssize_t got = stream_receive(stream, into, &pulled);
     if (got > 0) {
         stream_count(stream, (size_t)got, 0);
         stream->active_ns = clock_now();
+        if (pulled)
+            return (size_t)got;
         if (stream->bottom)
             stream->bottom->type->in(stream->bottom, (struct str){into, (size_t)got});
         else
             stream_offer(stream, (struct str){into, (size_t)got});
         return (size_t)got;
     }
-    if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+    if (got == -EAGAIN || got == -EWOULDBLOCK)
         return 0;
     if (got == 0 && !stream->failed)
         stream_fin(stream);
@@ -274,7 +291,7 @@ void stream_ready(struct watcher *watcher, int events)
     if (error)
         watcher->events = 0;
     stream_enter(stream);
-    if ((events & UV_WRITABLE) && (stream->queue || stream->was_high))
+    if ((events & UV_WRITABLE) && (stream->queue || stream->was_high || stream->pushing))
         stream_written(stream);
     if (!stream->closed && (events & (UV_READABLE | UV_DISCONNECT))) {
         if (stream->closing)
@@ -327,6 +344,15 @@ void stream_resume(struct stream *stream)
     stream_enter(stream);
     stream_offer_input(stream);
     stream_leave(stream);
+}
+
+void stream_hold(struct stream *stream, bool held)
+{
+    if (stream->held == held)
+        return;
+    stream->held = held;
+    if (stream->busy == 0)
+        stream_update(stream);
 }
 
 void stream_set_peer(struct stream_peer *peer, const struct sockaddr_storage *address)

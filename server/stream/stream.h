@@ -58,6 +58,14 @@ struct protocol {
     void (*drain)(struct stream *stream);
     /** Whether the connection is idle: no request is under way. */
     bool (*is_idle)(const struct stream *stream);
+    /**
+     * The socket may have bytes and nothing stands between it and the protocol: no stage, nothing
+     * that was read ahead. The protocol may take them off the socket by itself (splice.h).
+     *
+     * @return false: they are read and offered as usual; else *got is what a recv() would have
+     * returned: bytes, 0 for FIN, a negative errno, -EAGAIN for nothing
+     */
+    bool (*pull)(struct stream *stream, ssize_t *got);
     /** The stream is gone; free the state. Called exactly once for each start(). */
     void (*gone)(struct stream *stream);
 };
@@ -98,11 +106,17 @@ struct stream {
     struct fault_strikes *struck; /**< the faults that struck it (server/fault); one block of
                                      memory, freed with the stream; NULL = none did */
     struct stream_peer peer;
-    uint32_t name_id;   /**< in the journal: of the port, or of whom it was connected for */
-    uint16_t end_flags; /**< ENTRY_CLOSED_BY_…: who ended first; 0 = nobody yet */
-    uint16_t busy;      /**< callbacks under way: stream_enter() */
-    bool paused;        /**< the protocol takes nothing now */
-    bool peer_closing;  /**< the peer's FIN is known; bytes before it may wait in the kernel */
+    uint32_t name_id;    /**< in the journal: of the port, or of whom it was connected for */
+    uint16_t end_flags;  /**< ENTRY_CLOSED_BY_…: who ended first; 0 = nobody yet */
+    uint8_t closing_how; /**< enum close_how of the stream_close() under way: for closing() */
+    uint8_t hops;        /**< of one that we connected: proxies of the run behind it, and itself */
+    uint16_t hop_port;   /**< its own number, as the port that it leads to sees it; 0 = unknown */
+    uint16_t busy;       /**< callbacks under way: stream_enter() */
+    bool paused;         /**< the protocol takes nothing now */
+    bool held;           /**< stream_hold(): nothing is read, not even ahead */
+    bool pushing;        /**< the protocol writes to the socket by itself, which is full: writable()
+                            is due when it no longer is */
+    bool peer_closing;   /**< the peer's FIN is known; bytes before it may wait in the kernel */
     bool peer_ended;   /**< all bytes up to the peer's end were read: its FIN, or what stands for it
                           in a stage (close_notify) */
     bool socket_ended; /**< the peer's FIN was read from the socket; a stage may hand it on later */
@@ -144,6 +158,8 @@ size_t stream_queued(const struct stream *stream);
 /** Stops/starts offering bytes to the protocol (back-pressure reaches the peer through TCP). */
 void stream_pause(struct stream *stream);
 void stream_resume(struct stream *stream);
+/** Stops reading altogether, and goes on: bytes stay in the kernel. */
+void stream_hold(struct stream *stream, bool held);
 
 /** Ends the connection; a second call can only make it harsher (FIN → RST/KILL). */
 void stream_close(struct stream *stream, enum close_how how);
@@ -182,6 +198,7 @@ struct stream_dial {
     void *owner;                     /**< stream->owner: for the protocol's start() */
     uint32_t name_id;                /**< stream->name_id: for notes in the journal */
     uint64_t number;                 /**< stream->number */
+    uint8_t hops; /**< how many proxies of the run are passed by then; 0 = nobody asks */
     /**
      * It could not be connected: `error` is a positive errno. Called at most once, never from
      * within stream_dial(), and then nothing else is: the stream goes away by itself. May be NULL.
@@ -199,6 +216,10 @@ struct stream_dial {
  */
 GOTO_MUST_USE struct stream *stream_dial(struct server *server, const struct stream_dial *dial,
                                          int *error);
+
+/** How many proxies of the run a connection that was accepted has passed, by the address of its
+ * peer; 0 = none, or it comes from elsewhere. */
+unsigned stream_hops(const struct stream *stream);
 
 /* For port.c */
 

@@ -99,6 +99,10 @@ static void end_journal_whole(const struct stream *stream)
     struct entry entry =
         journal_entry(stream->port ? ENTRY_CONNECTION_END : ENTRY_DIAL_END, stream->name_id);
     entry.connection = stream->number;
+    if (!stream->port) {
+        const struct entry *begin = journal_get(stream->server->journal, stream->entry);
+        entry.route = begin ? begin->route : 0;
+    }
     entry.value = clock_now() - stream->accepted_ns;
     entry.extra = stream->received;
     entry.extra2 = stream->sent;
@@ -327,6 +331,7 @@ void stream_close(struct stream *stream, enum close_how how)
     } else if (!stream->closing || !stream->end || stream->end->how < how) {
         bool first = !stream->closing;
         stream->closing = true;
+        stream->closing_how = (uint8_t)how;
         if (first)
             stream->protocol->closing(stream);
         /* what happens in closing() may have ended it already */
