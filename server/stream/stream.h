@@ -144,6 +144,10 @@ size_t stream_queued(const struct stream *stream);
 void stream_pause(struct stream *stream);
 void stream_resume(struct stream *stream);
 
+/** Whether nothing waits to be read: neither bytes nor the peer's end. A look that reads nothing;
+ * the loop would tell of it in its own time. */
+bool stream_is_quiet(const struct stream *stream);
+
 /** Ends the connection; a second call can only make it harsher (FIN → RST/KILL). */
 void stream_close(struct stream *stream, enum close_how how);
 
