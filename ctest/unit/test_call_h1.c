@@ -238,7 +238,7 @@ static void say_split(struct talk *talk, const char *wire, size_t at)
 {
     size_t size = strlen(wire);
     for (size_t from = 0; from < size;) {
-        size_t step = at == SIZE_MAX ? 1 : from == 0 && at > 0 ? at : size - from;
+        size_t step = at == SIZE_MAX ? 1 : from == 0 && at > 0 && at < size ? at : size - from;
         say_bytes(talk->fd, wire + from, step);
         from += step;
         /* each piece is read before the next one is sent */

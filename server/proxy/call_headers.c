@@ -128,7 +128,9 @@ void call_filter_headers(struct headers *headers, bool has_connection, bool with
     /* those that are named go first: the lines that name them must still be there */
     for (size_t i = 0; has_connection && i < all.count; i++) {
         struct str name = all.items[i].name;
-        if (!is_hop_header(name, with_upgrade) && headers_has_token(&all, STR("connection"), name))
+        bool stays = with_upgrade && str_equal_nocase(name, STR("upgrade"));
+        if (!stays && !is_hop_header(name, with_upgrade) &&
+            headers_has_token(&all, STR("connection"), name))
             all.items[i].name.size = 0;
     }
     for (size_t i = 0; i < all.count; i++)
