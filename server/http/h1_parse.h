@@ -97,10 +97,10 @@ struct h1_answer {
     size_t count;           /**< headers filled */
     int64_t content_length; /**< -1 = not told */
     bool chunked;
-    bool keep_alive;         /**< the far side lets the connection be used again */
-    int64_t keep_seconds;    /**< `keep-alive: timeout=N`; -1 = not told */
-    bool has_connection;    /**< there is a `connection` or `keep-alive` */
-    const char *why;         /**< what is wrong with it; NULL = nothing */
+    bool keep_alive;      /**< the far side lets the connection be used again */
+    int64_t keep_seconds; /**< `keep-alive: timeout=N`; -1 = not told */
+    bool has_connection;  /**< there is a `connection` or `keep-alive` */
+    const char *why;      /**< what is wrong with it; NULL = nothing */
 };
 
 /** Reads an answer's head whose scan is done; texts point into `bytes`. `headers` has room for

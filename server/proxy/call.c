@@ -10,9 +10,12 @@
 const char *call_failure_name(enum call_failure failure)
 {
     static const char *const names[] = {
-        [CALL_DNS] = "name not resolved", [CALL_CONNECT] = "not connected",
-        [CALL_TLS] = "TLS failed",        [CALL_TIMEOUT] = "silent for too long",
-        [CALL_CLOSED] = "closed",         [CALL_RESET] = "reset",
+        [CALL_DNS] = "name not resolved",
+        [CALL_CONNECT] = "not connected",
+        [CALL_TLS] = "TLS failed",
+        [CALL_TIMEOUT] = "silent for too long",
+        [CALL_CLOSED] = "closed",
+        [CALL_RESET] = "reset",
         [CALL_PROTOCOL] = "no answer of HTTP",
     };
     GOTO_ASSERT((size_t)failure < COUNT_OF(names));

@@ -17,7 +17,7 @@ static struct call_h1 *h1_of(const struct call *call)
     return call->connection;
 }
 
-struct str h1_remote(struct call_h1 *h1)
+struct str call_h1_remote(struct call_h1 *h1)
 {
     char address[STREAM_ADDRESS_SIZE];
     const struct stream *stream = h1->stream;
@@ -121,7 +121,7 @@ struct call_h1 *call_h1_take(struct call_site *site, const struct call *call)
 
 /* Calls come and go. */
 
-struct call *h1_detach(struct call_h1 *h1)
+struct call *call_h1_detach(struct call_h1 *h1)
 {
     struct call *call = h1->call;
     h1->call = NULL;
@@ -130,11 +130,11 @@ struct call *h1_detach(struct call_h1 *h1)
     return call;
 }
 
-void h1_done(struct call_h1 *h1, bool clean, const struct headers *trailers)
+void call_h1_done(struct call_h1 *h1, bool clean, const struct headers *trailers)
 {
     struct call_pool *pool = h1->pool;
     struct stream *stream = h1->stream;
-    struct call *call = h1_detach(h1);
+    struct call *call = call_h1_detach(h1);
     bool keep = clean && h1->keep && h1->request_whole && !call->request.fresh &&
                 !stream->peer_closing && !stream->peer_ended && !stream->closing && !pool->closed &&
                 h1->idle_limit_ns > 0 && pool->idle_count < CALL_KEPT_IDLE;
@@ -145,7 +145,7 @@ void h1_done(struct call_h1 *h1, bool clean, const struct headers *trailers)
     call_finished(call, trailers);
 }
 
-void h1_fail(struct call_h1 *h1, enum call_failure failure, const char *format, ...)
+void call_h1_fail(struct call_h1 *h1, enum call_failure failure, const char *format, ...)
 {
     char what[CALL_WHY];
     char name[CALL_REMOTE];
@@ -153,8 +153,8 @@ void h1_fail(struct call_h1 *h1, enum call_failure failure, const char *format, 
     va_start(arguments, format);
     vsnprintf(what, sizeof what, format, arguments);
     va_end(arguments);
-    snprintf(name, sizeof name, STR_FMT, STR_ARG(h1_remote(h1)));
-    struct call *call = h1_detach(h1);
+    snprintf(name, sizeof name, STR_FMT, STR_ARG(call_h1_remote(h1)));
+    struct call *call = call_h1_detach(h1);
     call_h1_close(h1, CLOSE_KILL);
     if ((failure == CALL_CLOSED || failure == CALL_RESET) && call_may_repeat(call, false))
         call_again(call);
@@ -178,7 +178,7 @@ void call_h1_begin(struct call_h1 *h1, struct call *call, bool reused)
     h1->written = 0;
     h1->chunked = request->has_body && request->content_length < 0;
     h1->request_whole = !request->has_body;
-    h1_read_start(h1);
+    call_h1_read_start(h1);
     call_attach(call, &h1_calls, h1, reused ? call->active_ns : stream->active_ns, reused);
     /* a body that follows at once leaves with it */
     if (h1->request_whole)
@@ -213,7 +213,7 @@ static void h1_call_finish(struct call *call, const struct headers *trailers)
     if (!h1->chunked && h1->written < h1->declared) {
         uint64_t written = h1->written;
         uint64_t declared = h1->declared;
-        h1_detach(h1);
+        call_h1_detach(h1);
         call_h1_close(h1, CLOSE_KILL);
         call_fail_later(call, CALL_PROTOCOL, "the request's body ended after %llu of %llu bytes",
                         (unsigned long long)written, (unsigned long long)declared);
@@ -260,22 +260,22 @@ static void h1_call_tunnel_end(struct call *call)
         return;
     h1->tunnel_ended = true;
     stream_enter(stream);
-    stream_half_close(stream);
+    stream_close(stream, CLOSE_FIN);
     if (stream->peer_ended && !stream->input)
-        h1_read_end(h1);
+        call_h1_read_end(h1);
     stream_leave(stream);
 }
 
 static void h1_call_drop(struct call *call)
 {
     struct call_h1 *h1 = h1_of(call);
-    h1_detach(h1);
+    call_h1_detach(h1);
     call_h1_close(h1, CLOSE_KILL);
 }
 
 static struct str h1_call_remote(const struct call *call)
 {
-    return h1_remote(h1_of(call));
+    return call_h1_remote(h1_of(call));
 }
 
 static uint64_t h1_call_taken(const struct call *call)
@@ -330,7 +330,7 @@ static size_t h1_bytes(struct stream *stream, struct str bytes)
     struct call_h1 *h1 = stream->state;
     size_t taken = 0;
     while (taken < bytes.size && !stream->closing && h1->call && !h1->call->paused)
-        taken += h1_read(h1, str_from(bytes, taken));
+        taken += call_h1_read(h1, str_from(bytes, taken));
     if (stream->closing)
         return taken;
     if (!h1->call) {
@@ -340,7 +340,7 @@ static size_t h1_bytes(struct stream *stream, struct str bytes)
         return bytes.size;
     }
     if (stream->peer_ended && taken == bytes.size)
-        h1_read_end(h1);
+        call_h1_read_end(h1);
     return taken;
 }
 
@@ -358,9 +358,9 @@ static void h1_ended(struct stream *stream, bool reset)
     if (!h1->call)
         call_h1_close(h1, CLOSE_FIN);
     else if (reset)
-        h1_read_reset(h1);
+        call_h1_read_reset(h1);
     else if (stream->peer_ended && !stream->input)
-        h1_read_end(h1);
+        call_h1_read_end(h1);
 }
 
 static void h1_closing(struct stream *stream)
@@ -368,7 +368,7 @@ static void h1_closing(struct stream *stream)
     struct call_h1 *h1 = stream->state;
     h1_unlist(h1);
     if (h1->call)
-        call_failed(h1_detach(h1), CALL_CLOSED, "our side has closed the connection");
+        call_failed(call_h1_detach(h1), CALL_CLOSED, "our side has closed the connection");
 }
 
 static void h1_drain(struct stream *stream)
@@ -391,7 +391,7 @@ static void h1_gone(struct stream *stream)
     struct call_h1 *h1 = stream->state;
     h1_unlist(h1);
     if (h1->call)
-        call_failed(h1_detach(h1), CALL_CLOSED, "the connection has ended");
+        call_failed(call_h1_detach(h1), CALL_CLOSED, "the connection has ended");
     buf_clear(&h1->partial);
     site_release(h1->pool, h1->site);
     memory_free(h1);

@@ -46,22 +46,22 @@ struct call_h1 {
 };
 
 /** Ready to read the answer of another call. */
-void h1_read_start(struct call_h1 *h1);
+void call_h1_read_start(struct call_h1 *h1);
 /** Takes bytes of the current call's answer. */
-size_t h1_read(struct call_h1 *h1, struct str bytes);
+size_t call_h1_read(struct call_h1 *h1, struct str bytes);
 /** Nothing more comes behind what was read. */
-void h1_read_end(struct call_h1 *h1);
+void call_h1_read_end(struct call_h1 *h1);
 /** The connection broke. */
-void h1_read_reset(struct call_h1 *h1);
+void call_h1_read_reset(struct call_h1 *h1);
 
 /** The call leaves the connection. */
-struct call *h1_detach(struct call_h1 *h1);
+struct call *call_h1_detach(struct call_h1 *h1);
 /** The answer is whole: the connection is kept or closed. `clean`: nothing came behind it. */
-void h1_done(struct call_h1 *h1, bool clean, const struct headers *trailers);
+void call_h1_done(struct call_h1 *h1, bool clean, const struct headers *trailers);
 /** The answer is not whole, and will not be. */
-void h1_fail(struct call_h1 *h1, enum call_failure failure, const char *format, ...)
+void call_h1_fail(struct call_h1 *h1, enum call_failure failure, const char *format, ...)
     GOTO_PRINTF(3, 4);
 /** "127.0.0.1:80", "unix:PATH" */
-struct str h1_remote(struct call_h1 *h1);
+struct str call_h1_remote(struct call_h1 *h1);
 
 #endif

@@ -4,7 +4,7 @@
 
 enum { INLINE_HEADERS = 64 };
 
-void h1_read_start(struct call_h1 *h1)
+void call_h1_read_start(struct call_h1 *h1)
 {
     h1->phase = ANSWER_HEAD;
     h1->keep = false;
@@ -47,11 +47,11 @@ static void answer_interim(struct call_h1 *h1, const struct h1_answer *answer,
 {
     struct call *call = h1->call;
     if (answer->status == 101) {
-        h1_fail(h1, CALL_PROTOCOL, "switches protocols, which was not asked for");
+        call_h1_fail(h1, CALL_PROTOCOL, "switches protocols, which was not asked for");
         return;
     }
     if (++call->interim > CALL_MOST_INTERIM) {
-        h1_fail(h1, CALL_PROTOCOL, "sent more than %d answers of 1xx", CALL_MOST_INTERIM);
+        call_h1_fail(h1, CALL_PROTOCOL, "sent more than %d answers of 1xx", CALL_MOST_INTERIM);
         return;
     }
     h1_scan_answer(&h1->scan, CALL_HEAD_SIZE);
@@ -85,7 +85,7 @@ static void answer_final(struct call_h1 *h1, const struct h1_answer *answer,
         call->user->head(call->context, answer->status, answer->reason, headers,
                          answer->content_length);
     if (whole && h1->call)
-        h1_done(h1, clean, NULL);
+        call_h1_done(h1, clean, NULL);
 }
 
 /** A whole head. `clean`: nothing came behind it yet. */
@@ -98,7 +98,7 @@ static void answer_head(struct call_h1 *h1, const char *text, bool clean)
     struct h1_answer answer;
     const struct call *call = h1->call;
     if (!h1_answer_read(&h1->scan, text, headers.items, &answer)) {
-        h1_fail(h1, CALL_PROTOCOL, "gave no valid answer of HTTP: %s", answer.why);
+        call_h1_fail(h1, CALL_PROTOCOL, "gave no valid answer of HTTP: %s", answer.why);
         memory_free(many);
         return;
     }
@@ -156,7 +156,7 @@ static size_t read_head(struct call_h1 *h1, struct str bytes)
         call->end.first_byte_ns = h1->stream->active_ns;
     enum h1_progress progress = read_lines(h1, bytes, &taken, &text);
     if (progress == H1_BAD) {
-        h1_fail(h1, CALL_PROTOCOL, "gave no valid answer of HTTP: %s", h1->scan.fault.why);
+        call_h1_fail(h1, CALL_PROTOCOL, "gave no valid answer of HTTP: %s", h1->scan.fault.why);
     } else if (progress == H1_DONE) {
         /* the head's bytes live until it was told, whatever its owner does within */
         struct buf kept = h1->partial;
@@ -185,7 +185,7 @@ static size_t read_length(struct call_h1 *h1, struct str bytes)
     h1->left -= data.size;
     bool whole = h1->left == 0;
     if (give_body(h1, data) && whole)
-        h1_done(h1, data.size == bytes.size, NULL);
+        call_h1_done(h1, data.size == bytes.size, NULL);
     return data.size;
 }
 
@@ -195,7 +195,8 @@ static size_t read_chunks(struct call_h1 *h1, struct str bytes)
     struct str data;
     enum h1_progress progress = h1_chunks_step(&h1->chunks, bytes, &taken, &data);
     if (progress == H1_BAD) {
-        h1_fail(h1, CALL_PROTOCOL, "broke the framing of its answer: %s", h1->chunks.fault.why);
+        call_h1_fail(h1, CALL_PROTOCOL, "broke the framing of its answer: %s",
+                     h1->chunks.fault.why);
         return taken;
     }
     if (progress == H1_DONE) {
@@ -213,10 +214,10 @@ static size_t read_trailers(struct call_h1 *h1, struct str bytes)
     size_t taken;
     enum h1_progress progress = read_lines(h1, bytes, &taken, &text);
     if (progress == H1_BAD) {
-        h1_fail(h1, CALL_PROTOCOL, "sent no valid trailers: %s", h1->scan.fault.why);
+        call_h1_fail(h1, CALL_PROTOCOL, "sent no valid trailers: %s", h1->scan.fault.why);
     } else if (progress == H1_DONE && h1->scan.count == 0) {
         read_lines_done(h1);
-        h1_done(h1, taken == bytes.size, NULL);
+        call_h1_done(h1, taken == bytes.size, NULL);
     } else if (progress == H1_DONE) {
         struct headers trailers = {0};
         struct buf kept = h1->partial;
@@ -225,14 +226,14 @@ static size_t read_trailers(struct call_h1 *h1, struct str bytes)
         trailers.count = h1_fields_read(&h1->scan, text, trailers.items);
         trailers.capacity = trailers.count;
         call_filter_headers(&trailers, false, false);
-        h1_done(h1, taken == bytes.size, trailers.count ? &trailers : NULL);
+        call_h1_done(h1, taken == bytes.size, trailers.count ? &trailers : NULL);
         memory_free(trailers.items);
         buf_clear(&kept);
     }
     return taken;
 }
 
-size_t h1_read(struct call_h1 *h1, struct str bytes)
+size_t call_h1_read(struct call_h1 *h1, struct str bytes)
 {
     call_active(h1->call, h1->stream->active_ns);
     switch (h1->phase) {
@@ -256,19 +257,20 @@ static void read_broken(struct call_h1 *h1, enum call_failure failure, const cha
     unsigned long long got = h1->call->end.body_received;
     switch (h1->phase) {
     case ANSWER_HEAD:
-        h1_fail(h1, failure, "%s the connection %s", how,
-                h1->call->end.first_byte_ns ? "within the head of its answer"
-                                            : "without an answer");
+        call_h1_fail(h1, failure, "%s the connection %s", how,
+                     h1->call->end.first_byte_ns ? "within the head of its answer"
+                                                 : "without an answer");
         break;
     case ANSWER_LENGTH:
-        h1_fail(h1, failure, "%s the connection after %llu of %llu bytes of its answer", how, got,
-                got + (unsigned long long)h1->left);
+        call_h1_fail(h1, failure, "%s the connection after %llu of %llu bytes of its answer", how,
+                     got, got + (unsigned long long)h1->left);
         break;
     case ANSWER_TUNNEL:
-        h1_fail(h1, failure, "%s the tunnel", how);
+        call_h1_fail(h1, failure, "%s the tunnel", how);
         break;
     default:
-        h1_fail(h1, failure, "%s the connection within its answer, after %llu bytes", how, got);
+        call_h1_fail(h1, failure, "%s the connection within its answer, after %llu bytes", how,
+                     got);
         break;
     }
 }
@@ -280,20 +282,20 @@ static void tunnel_ended(struct call_h1 *h1)
         call->user->half_closed(call->context);
     /* its owner may have ended ours within */
     if (h1->call && h1->tunnel_ended)
-        h1_done(h1, false, NULL);
+        call_h1_done(h1, false, NULL);
 }
 
-void h1_read_end(struct call_h1 *h1)
+void call_h1_read_end(struct call_h1 *h1)
 {
     if (h1->phase == ANSWER_UNTIL_CLOSE)
-        h1_done(h1, false, NULL);
+        call_h1_done(h1, false, NULL);
     else if (h1->phase == ANSWER_TUNNEL)
         tunnel_ended(h1);
     else
         read_broken(h1, CALL_CLOSED, "closed");
 }
 
-void h1_read_reset(struct call_h1 *h1)
+void call_h1_read_reset(struct call_h1 *h1)
 {
     read_broken(h1, CALL_RESET, "reset");
 }

@@ -61,8 +61,8 @@ void call_write_head(struct call *call, const struct call_request *request)
         at = put_field(at, headers->items[i].name, headers->items[i].value);
     at = put(at, framing);
     if (request->upgrade)
-        at = put_field(put(at, STR("connection: upgrade\r\n")), STR("upgrade"),
-                       request->upgrade_to);
+        at =
+            put_field(put(at, STR("connection: upgrade\r\n")), STR("upgrade"), request->upgrade_to);
     else if (request->fresh && !request->connect)
         at = put(at, STR("connection: close\r\n"));
     at = put(at, STR("\r\n"));
@@ -128,7 +128,8 @@ void call_filter_headers(struct headers *headers, bool has_connection, bool with
     /* those that are named go first: the lines that name them must still be there */
     for (size_t i = 0; has_connection && i < all.count; i++) {
         struct str name = all.items[i].name;
-        if (!is_hop_header(name, with_upgrade) &&
+        bool stays = with_upgrade && str_equal_nocase(name, STR("upgrade"));
+        if (!stays && !is_hop_header(name, with_upgrade) &&
             headers_has_token(&all, STR("connection"), name))
             all.items[i].name.size = 0;
     }

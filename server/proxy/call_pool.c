@@ -176,9 +176,7 @@ static void dial_failed(void *context, int error, struct str why)
     /* each is told in its own turn: their owners may do anything */
     while (dial->first)
         call_fail_later(dial_take_first(dial), failure, STR_FMT, STR_ARG(why));
-    dial->over = true;
-    if (!dial->starting)
-        dial_free(dial);
+    dial_free(dial);
 }
 
 struct call *dial_done(struct call_dial *dial)
@@ -209,14 +207,9 @@ static void pool_dial(struct call *call)
     struct call_pool *pool = call->pool;
     struct call_dial *dial = dial_new(pool, call->site);
     dial_join(dial, call);
-    dial->starting = true;
-    struct endpoint_dial *under_way = endpoint_dial_new(pool->server, &dial->site->endpoint, &user,
-                                                        dial, call->request.name_id);
-    dial->starting = false;
-    if (dial->over)
-        dial_free(dial);
-    else
-        dial->dial = under_way;
+    dial->dial =
+        endpoint_dial_new(pool->server, &dial->site->endpoint, &user, dial, call->request.name_id,
+                          call->request.connection, call->request.hops);
 }
 
 void pool_connect(struct call *call, bool only_new)
@@ -261,7 +254,10 @@ void call_pool_free(struct call_pool *pool)
 {
     if (!pool)
         return;
-    GOTO_ASSERT(!pool->calls && !pool->dials && !pool->connections);
+    /* made after the pool was closed, and not told yet */
+    while (pool->calls)
+        call_cancel(pool->calls);
+    GOTO_ASSERT(!pool->dials && !pool->connections);
     call_pool_drop_unused(pool);
     pool_sweep(pool);
     GOTO_ASSERT(!pool->sites);

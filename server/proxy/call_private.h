@@ -71,25 +71,25 @@ struct call {
     const struct call_codec *codec; /**< NULL = it has no connection */
     void *connection;               /**< the codec's */
     struct call_request request;    /**< its texts only if `arena` is not NULL */
-    struct arena *arena;            /**< of a copy of the request; NULL where it is HTTP/1 at once */
-    struct buf head;                /**< of the request, as HTTP/1 sends it */
-    struct buf pending;             /**< of the body, while there is no connection */
-    struct headers trailers;        /**< of the request, in the arena */
-    struct headers copied;          /**< request.headers */
-    struct timer timer;             /**< of request.timeout_ns; fires early and starts again */
-    int64_t active_ns;  /**< monotonic: when the far side was last given something, or gave it */
-    uint64_t taken;     /**< codec->taken() when the timer looked last */
+    struct arena *arena;     /**< of a copy of the request; NULL where it is HTTP/1 at once */
+    struct buf head;         /**< of the request, as HTTP/1 sends it */
+    struct buf pending;      /**< of the body, while there is no connection */
+    struct headers trailers; /**< of the request, in the arena */
+    struct headers copied;   /**< request.headers */
+    struct timer timer;      /**< of request.timeout_ns; fires early and starts again */
+    int64_t active_ns; /**< monotonic: when the far side was last given something, or gave it */
+    uint64_t taken;    /**< codec->taken() when the timer looked last */
     struct call_end end;
-    bool is_head;      /**< HEAD: no body is answered */
-    bool repeatable;   /**< an idempotent method (RFC 9110 section 9.2.2) */
-    bool body_begun;   /**< of the body, or of its end, something was sent */
-    bool whole;        /**< call_finish() was called, or there is no body */
+    bool is_head;    /**< HEAD: no body is answered */
+    bool repeatable; /**< an idempotent method (RFC 9110 section 9.2.2) */
+    bool body_begun; /**< of the body, or of its end, something was sent */
+    bool whole;      /**< call_finish() was called, or there is no body */
     bool paused;
-    bool was_high;     /**< the owner was told to wait, while there was no connection */
+    bool was_high; /**< the owner was told to wait, while there was no connection */
     bool retried;
     bool tunnel;
-    bool failing;      /**< end.failure is told in the next turn */
-    size_t interim;    /**< 1xx answers so far */
+    bool failing;     /**< end.failure is told in the next turn */
+    unsigned interim; /**< 1xx answers so far */
     char why[CALL_WHY];
 };
 
@@ -115,8 +115,6 @@ struct call_dial {
     struct endpoint_dial *dial; /**< NULL once a socket stands */
     struct stream *stream;      /**< once a socket stands: the handshake is under way */
     struct call *first;         /**< in the order in which they came */
-    bool starting;              /**< endpoint_dial_new() is running */
-    bool over;                  /**< it failed meanwhile */
 };
 
 struct call_pool {

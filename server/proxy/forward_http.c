@@ -515,6 +515,13 @@ void forward_http_start(struct exchange *exchange, const struct forward_job *job
     stream_enter(stream);
     if (job->give_up_ns)
         timer_start_at(&forwarding->give_up, exchange->whole_ns + job->give_up_ns);
+    if (stream_hops(stream) >= FORWARD_MOST_HOPS) {
+        forwarding_own(forwarding, 502, STR(""),
+                       STR("the request has passed 16 proxies of this run: they are a loop"));
+        forwarding_ready(forwarding);
+        stream_leave(stream);
+        return;
+    }
     forwarding_ask(forwarding);
     for (size_t i = 0; http && i < http->calls.count; i++) {
         const struct forward_call *call = calls[i].value;

@@ -250,6 +250,7 @@ static void leg_call(struct leg *leg, const struct forwarding *forwarding)
         .has_body = leg->length != 0,
         .name_id = leg->name_id,
         .connection = leg->connection,
+        .hops = stream_hops(forwarding->exchange->stream) + 1,
         .timeout_ns = timeout,
     };
     leg->asked = !request.has_body;

@@ -16,7 +16,10 @@
 #include "server/proxy/forward_answer.h"
 #include "server/proxy/forward_edit.h"
 
-enum { FORWARD_PIECE = 64 * 1024 /**< body bytes given on at once */ };
+enum {
+    FORWARD_PIECE = 64 * 1024, /**< body bytes given on at once */
+    FORWARD_MOST_HOPS = 16,    /**< proxies of the run that a request passes: more are a loop */
+};
 /** `timeout` where none is written. */
 #define FORWARD_TIMEOUT_NS (30 * INT64_C(1000000000))
 
