@@ -75,7 +75,8 @@ static size_t stage_held(const struct stage *stage)
 void stage_out(struct stage *stage, const struct iovec *parts, int count)
 {
     struct stream *stream = stage->stream;
-    if (stream->closed || stream->failed)
+    bool ended = stream->end && stream->end->fin_sent;
+    if (stream->closed || stream->failed || ended)
         return;
     if (stage->down)
         stage->down->type->out(stage->down, parts, count);

@@ -42,6 +42,8 @@ void stream_leave(struct stream *stream)
         scratch->output_size = 0;
         scratch->corked = NULL;
     }
+    if (stream->finished && !stream->closing)
+        finish_advance(stream);
     if (stream->closing && !stream->closed)
         end_advance(stream);
     if (stream->closed && !stream->told_gone) {

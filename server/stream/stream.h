@@ -108,6 +108,7 @@ struct stream {
     bool socket_ended; /**< the peer's FIN was read from the socket; a stage may hand it on later */
     bool closing;      /**< stream_close() was called: writes are ignored, bytes are not offered */
     bool closed;       /**< the socket is closed; the memory goes in a later turn */
+    bool finished;     /**< stream_finish() was called: writes are ignored, bytes are offered */
     bool failed;       /**< the kernel refused a write: the peer is gone */
     bool was_high;     /**< the queue was above the high mark: writable() is due */
     bool offering;     /**< protocol->bytes() is running */
@@ -150,6 +151,13 @@ bool stream_is_quiet(const struct stream *stream);
 
 /** Ends the connection; a second call can only make it harsher (FIN → RST/KILL). */
 void stream_close(struct stream *stream, enum close_how how);
+
+/**
+ * Ends our half: FIN behind all that was written (over TLS: close_notify before it); later writes
+ * are ignored. Bytes of the peer go on being offered, and its end is told, for as long as it takes:
+ * the protocol ends the connection by stream_close(). A second call changes nothing.
+ */
+void stream_finish(struct stream *stream);
 
 /**
  * Brackets work on a stream: what is written in between leaves in one send (where no other stream

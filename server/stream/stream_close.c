@@ -172,11 +172,22 @@ static void end_lost(struct stream *stream)
     end_finish(stream, false);
 }
 
+/** Sends the FIN, once nothing waits before it. */
+static void end_send_fin(struct stream *stream)
+{
+    end_note_ours(stream, ENTRY_CLOSED_BY_SERVER);
+    shutdown(stream->watcher.fd, SHUT_WR);
+    stream->end->fin_sent = true;
+}
+
 static void end_advance_fin(struct stream *stream)
 {
     struct stream_end *end = stream->end;
-    if (end->fin_sent)
+    if (end->fin_sent) {
+        if (stream->socket_ended)
+            end_finish(stream, false);
         return;
+    }
     bool stages_ended = stages_end(stream);
     if (stream->failed) {
         end_lost(stream);
@@ -194,9 +205,7 @@ static void end_advance_fin(struct stream *stream)
         end_finish(stream, false);
         return;
     }
-    end_note_ours(stream, ENTRY_CLOSED_BY_SERVER);
-    shutdown(stream->watcher.fd, SHUT_WR);
-    end->fin_sent = true;
+    end_send_fin(stream);
     end->deadline_ns = clock_now() + END_WAIT_NS;
     end_wait(end, END_WAIT_NS);
 }
@@ -264,17 +273,43 @@ static void end_kill(struct stream *stream)
     end_finish(stream, false);
 }
 
+static void end_make(struct stream *stream)
+{
+    if (stream->end)
+        return;
+    stream->end = memory_alloc(sizeof *stream->end);
+    stream->end->stream = stream;
+    stream->end->ending = stream->top;
+    timer_init(&stream->end->timer, stream->server->loop, end_due);
+}
+
 static void end_start(struct stream *stream, enum close_how how)
 {
-    if (!stream->end) {
-        stream->end = memory_alloc(sizeof *stream->end);
-        stream->end->stream = stream;
-        stream->end->ending = stream->top;
-        timer_init(&stream->end->timer, stream->server->loop, end_due);
-    }
+    end_make(stream);
     stream->end->how = how;
     stream->end->sent = stream->sent;
     stream->end->deadline_ns = clock_now() + END_WAIT_NS;
+    if (stream->end->fin_sent)
+        end_wait(stream->end, END_WAIT_NS);
+}
+
+void finish_advance(struct stream *stream)
+{
+    struct stream_end *end = stream->end;
+    if (stream->closed || stream->failed || end->fin_sent)
+        return;
+    if (stages_end(stream) && !stream->failed && queue_is_empty(stream))
+        end_send_fin(stream);
+}
+
+void stream_finish(struct stream *stream)
+{
+    if (stream->finished || stream->closing || stream->closed)
+        return;
+    stream_enter(stream);
+    stream->finished = true;
+    end_make(stream);
+    stream_leave(stream);
 }
 
 void stream_close(struct stream *stream, enum close_how how)
@@ -297,7 +332,7 @@ void stream_close(struct stream *stream, enum close_how how)
         /* what happens in closing() may have ended it already */
         if (!stream->closed && how == CLOSE_KILL)
             end_kill(stream);
-        else if (!stream->closed && (!stream->end || stream->end->how < how))
+        else if (!stream->closed && (first || !stream->end || stream->end->how < how))
             end_start(stream, how);
     }
     stream_leave(stream);

@@ -95,6 +95,8 @@ void stream_offer(struct stream *stream, struct str bytes);
 void stream_count(struct stream *stream, size_t received, size_t sent);
 /** Sets what the socket is watched for. */
 void stream_update(struct stream *stream);
+/** Goes on with stream_finish(): what waits before the FIN may have gone. */
+void finish_advance(struct stream *stream);
 /** Goes on with a close: what it waits for may have come. */
 void end_advance(struct stream *stream);
 /** Closes the socket; journals the end; tells the protocol now or when the last bracket ends. */

@@ -223,11 +223,16 @@ void queue_write(struct stream *stream, const struct iovec *parts, int count)
         queue_push(stream, parts, count);
 }
 
+static bool stream_takes_writes(const struct stream *stream)
+{
+    return !stream->closing && !stream->closed && !stream->failed && !stream->finished;
+}
+
 void stream_write(struct stream *stream, const struct iovec *parts, int count)
 {
     size_t size = parts_size(parts, count);
     GOTO_ASSERT(count <= STREAM_MOST_PARTS);
-    if (stream->closing || stream->closed || stream->failed || size == 0)
+    if (!stream_takes_writes(stream) || size == 0)
         return;
     if (stream->top) {
         stages_write(stream, parts, count, false);
@@ -244,7 +249,7 @@ void stream_write_soon(struct stream *stream, const struct iovec *parts, int cou
 {
     size_t size = parts_size(parts, count);
     GOTO_ASSERT(count <= STREAM_MOST_PARTS);
-    if (stream->closing || stream->closed || stream->failed || size == 0)
+    if (!stream_takes_writes(stream) || size == 0)
         return;
     if (stream->top) {
         stages_write(stream, parts, count, true);
