@@ -22,6 +22,7 @@
 #include "server/http/template.h"
 #include "server/proxy/forward.h"
 #include "server/proxy/json_patch.h"
+#include "server/tls/client.h"
 
 /** What the far side is told as `host`. */
 enum forward_host {
@@ -43,6 +44,7 @@ struct forward_request {
     struct forward_edit query;
     struct forward_edit headers;
     int host; /**< enum forward_host */
+    struct tls_client_options *tls; /**< NULL = not written */
 };
 
 /** An item of `replace`. */

@@ -480,6 +480,8 @@ static const struct row request_rows[] = {
      "Headers that are set, added, removed."},
     {"host", &host_type, offsetof(struct forward_request, host), 0, "rewrite",
      "HTTP: the host that the far side is told."},
+    {"tls", &tls_client_type, offsetof(struct forward_request, tls), 0, NULL,
+     "TLS with the far side, as a client has it."},
 };
 static const struct table request_table = {
     TABLE_ROWS("request of a forward", request_rows),

@@ -187,16 +187,22 @@ static bool is_bodiless_method(struct str method)
     return str_is(method, "GET") || str_is(method, "HEAD");
 }
 
+/** What is changed in what is sent; NULL: nothing. */
+static const struct forward_request *edits_of(const struct leg *leg,
+                                              const struct forwarding *forwarding)
+{
+    const struct forward_http *http = forwarding->job.forward->http;
+    return leg->config ? &leg->config->request : http ? &http->request : NULL;
+}
+
 /** Fills what is sent. */
 static void leg_make(struct leg *leg, struct forwarding *forwarding)
 {
     const struct request *request = &forwarding->exchange->request;
-    const struct forward_http *http = forwarding->job.forward->http;
     const struct forward_call *config = leg->config;
-    const struct forward_request *edits = config ? &config->request : http ? &http->request : NULL;
     struct str length = headers_get(&request->headers, STR("content-length"));
     uint64_t number;
-    forward_edit_request(edits, request, &leg->endpoint, &forwarding->context, forwarding->arena,
+    forward_edit_request(edits_of(leg, forwarding), request, &leg->endpoint, &forwarding->context, forwarding->arena,
                          &leg->sent);
     leg->method = config && config->method.data ? config->method : request->method;
     leg->body = request->body;
@@ -252,6 +258,7 @@ static void leg_call(struct leg *leg, const struct forwarding *forwarding)
         .connection = leg->connection,
         .hops = stream_hops(forwarding->exchange->stream) + 1,
         .timeout_ns = timeout,
+        .tls = edits_of(leg, forwarding) ? edits_of(leg, forwarding)->tls : NULL,
     };
     leg->asked = !request.has_body;
     leg->call = call_new(call_pool_of(leg->server), &leg->endpoint, &request, &leg_user, leg);
