@@ -17,8 +17,7 @@ static const struct forward_response *response_of(const struct forwarding *forwa
 
 /* The end. */
 
-/** Ends it: the exchange is not ours any more. What it lives in goes with the exchange. */
-static void forwarding_leave(struct forwarding *forwarding)
+void forwarding_leave(struct forwarding *forwarding)
 {
     struct exchange *exchange = forwarding->exchange;
     forwarding->left = true;
@@ -40,7 +39,7 @@ static void forwarding_gone(struct exchange *exchange)
     forwarding_leave(exchange->responder);
 }
 
-static void forwarding_finish(struct forwarding *forwarding)
+void forwarding_finish(struct forwarding *forwarding)
 {
     struct exchange *exchange = forwarding->exchange;
     const struct leg *chosen = forwarding->chosen;
@@ -169,11 +168,12 @@ static void give_theirs(struct forwarding *forwarding)
         leg_pause(chosen, false);
 }
 
-/** There is an answer, and no delay any more. */
-static void forwarding_begin(struct forwarding *forwarding)
+void forwarding_begin(struct forwarding *forwarding)
 {
     if (forwarding->own_status)
         give_own(forwarding);
+    else if (forwarding->tunnels)
+        forwarding_give_tunnel(forwarding);
     else
         give_theirs(forwarding);
 }
@@ -187,8 +187,7 @@ static void forwarding_delay_over(struct timer *timer)
     stream_leave(stream);
 }
 
-/** There is an answer: it goes now, or behind the delay. */
-static void forwarding_ready(struct forwarding *forwarding)
+void forwarding_ready(struct forwarding *forwarding)
 {
     forwarding->ready = true;
     if (forwarding->job.delay_ns <= 0) {
@@ -200,9 +199,7 @@ static void forwarding_ready(struct forwarding *forwarding)
     timer_start(&forwarding->delay, forwarding->job.delay_ns);
 }
 
-/** No answer can be given but one of our own. */
-static void forwarding_own(struct forwarding *forwarding, unsigned status, struct str to,
-                           struct str why)
+void forwarding_own(struct forwarding *forwarding, unsigned status, struct str to, struct str why)
 {
     struct arena *arena = forwarding->arena;
     struct json *object = json_object(arena);
@@ -301,6 +298,16 @@ static void forwarding_choose(struct forwarding *forwarding, struct leg *leg)
             leg_give_up(other);
 }
 
+void forwarding_tunnel(struct forwarding *forwarding, struct leg *leg)
+{
+    struct stream *stream = forwarding->exchange->stream;
+    stream_enter(stream);
+    forwarding_choose(forwarding, leg);
+    forwarding->tunnels = true;
+    forwarding_ready(forwarding);
+    stream_leave(stream);
+}
+
 void forwarding_head(struct forwarding *forwarding, struct leg *leg)
 {
     struct stream *stream = forwarding->exchange->stream;
@@ -344,7 +351,7 @@ static enum close_how failure_close(enum call_failure failure)
     return failure == CALL_RESET ? CLOSE_RST : CLOSE_FIN;
 }
 
-static void forwarding_add(struct forwarding *forwarding, struct leg *leg)
+void forwarding_add(struct forwarding *forwarding, struct leg *leg)
 {
     *(forwarding->last ? &forwarding->last->next : &forwarding->legs) = leg;
     forwarding->last = leg;
@@ -364,7 +371,8 @@ static bool forwarding_has_other(struct forwarding *forwarding, const struct leg
     if (forward->pick != PICK_FIRST || !untouched)
         return false;
     while (forwarding->tried < forward->to.count) {
-        struct leg *leg = leg_new(forwarding, to[forwarding->tried++], NULL, false);
+        const struct leg_plan plan = {.to = to[forwarding->tried++], .kind = failed->kind};
+        struct leg *leg = leg_new(forwarding, &plan);
         forwarding_add(forwarding, leg);
         if (leg->state != LEG_FAILED)
             return true;
@@ -432,8 +440,23 @@ static struct str pick_one(struct forwarding *forwarding)
     return to[random_between(&random, 0, count - 1)];
 }
 
-/** Asks those of `to` whose turn it is. */
-static void forwarding_ask(struct forwarding *forwarding)
+/** Whether the client asks for another protocol on this connection. That of HTTP/2 is not passed
+ * on: its settings are about one connection. */
+static bool asks_upgrade(const struct request *request)
+{
+    const struct headers *headers = &request->headers;
+    return request->version == HTTP_1_1 && headers_get(headers, STR("upgrade")).data &&
+           headers_has_token(headers, STR("connection"), STR("upgrade")) &&
+           !headers_has_token(headers, STR("upgrade"), STR("h2c"));
+}
+
+static void ask_one(struct forwarding *forwarding, struct str to, enum leg_kind kind)
+{
+    const struct leg_plan plan = {.to = to, .kind = kind};
+    forwarding_add(forwarding, leg_new(forwarding, &plan));
+}
+
+void forwarding_ask(struct forwarding *forwarding, enum leg_kind kind)
 {
     const struct forward *forward = forwarding->job.forward;
     const struct str *to = forward->to.items;
@@ -442,19 +465,21 @@ static void forwarding_ask(struct forwarding *forwarding)
     switch ((enum forward_pick)forward->pick) {
     case PICK_ROUND_ROBIN:
     case PICK_RANDOM:
-        forwarding_add(forwarding, leg_new(forwarding, pick_one(forwarding), NULL, false));
+        ask_one(forwarding, pick_one(forwarding), kind);
         break;
     case PICK_RACE:
         for (size_t i = 0; i < forward->to.count; i++)
-            forwarding_add(forwarding, leg_new(forwarding, to[i], NULL, false));
+            ask_one(forwarding, to[i], kind);
         break;
     case PICK_MIRROR:
-        for (size_t i = 1; i < forward->to.count; i++)
-            (void)leg_new(forwarding, to[i], NULL, true);
+        for (size_t i = 1; i < forward->to.count && kind == LEG_CALL; i++) {
+            const struct leg_plan plan = {.to = to[i], .copy = true};
+            (void)leg_new(forwarding, &plan);
+        }
         /* fall through */
     case PICK_FIRST:
         forwarding->tried = 1;
-        forwarding_add(forwarding, leg_new(forwarding, to[0], NULL, false));
+        ask_one(forwarding, to[0], kind);
         break;
     }
 }
@@ -512,20 +537,23 @@ void forward_http_start(struct exchange *exchange, const struct forward_job *job
     struct forwarding *forwarding = forwarding_new(exchange, job);
     const struct forward_http *http = job->forward->http;
     const struct map_entry *calls = http ? http->calls.items : NULL;
+    unsigned status;
     stream_enter(stream);
     if (job->give_up_ns)
         timer_start_at(&forwarding->give_up, exchange->whole_ns + job->give_up_ns);
-    if (stream_hops(stream) >= FORWARD_MOST_HOPS) {
-        forwarding_own(forwarding, 502, STR(""),
-                       STR("the request has passed 16 proxies of this run: they are a loop"));
+    const char *refusal = forwarding_refusal(forwarding, &status);
+    if (refusal) {
+        forwarding_own(forwarding, status, (struct str){0}, str_of(refusal));
         forwarding_ready(forwarding);
         stream_leave(stream);
         return;
     }
-    forwarding_ask(forwarding);
+    if (!forwarding_ask_tunnel(forwarding))
+        forwarding_ask(forwarding, asks_upgrade(&exchange->request) ? LEG_UPGRADE : LEG_CALL);
     for (size_t i = 0; http && i < http->calls.count; i++) {
         const struct forward_call *call = calls[i].value;
-        forwarding_add(forwarding, leg_new(forwarding, call->to, &calls[i], false));
+        const struct leg_plan plan = {.to = call->to, .call = &calls[i]};
+        forwarding_add(forwarding, leg_new(forwarding, &plan));
     }
     struct leg *stillborn = find_stillborn(forwarding);
     if (stillborn)

@@ -43,7 +43,7 @@ struct forward_request {
     struct template *path; /**< NULL = the client's */
     struct forward_edit query;
     struct forward_edit headers;
-    int host; /**< enum forward_host */
+    int host;                       /**< enum forward_host */
     struct tls_client_options *tls; /**< NULL = not written */
 };
 

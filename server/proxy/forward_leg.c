@@ -46,11 +46,26 @@ static void leg_head(void *context, unsigned status, struct str reason,
         return;
     leg->reason = arena_copy(leg->arena, reason);
     copy_headers(&leg->headers, headers, leg->arena);
-    forwarding_head(leg->forwarding, leg);
+    bool tunnels = (leg->kind == LEG_UPGRADE && status == 101) ||
+                   (leg->kind == LEG_CONNECT && status / 100 == 2);
+    if (!tunnels)
+        forwarding_head(leg->forwarding, leg);
 }
 
-/** Fails a leg whose answer cannot be kept. */
-static void leg_fail(struct leg *leg, enum call_failure failure, struct str why)
+static void leg_tunnel(void *context)
+{
+    struct leg *leg = context;
+    leg->tunnel = true;
+    forwarding_tunnel(leg->forwarding, leg);
+}
+
+static void leg_half_closed(void *context)
+{
+    struct leg *leg = context;
+    forwarding_tunnel_ended(leg->forwarding);
+}
+
+void leg_fail(struct leg *leg, enum call_failure failure, struct str why)
 {
     leg_give_up(leg);
     leg->state = LEG_FAILED;
@@ -63,6 +78,10 @@ static void leg_body(void *context, struct str bytes)
     struct leg *leg = context;
     struct forwarding *forwarding = leg->forwarding;
     leg->received += bytes.size;
+    if (leg->tunnel) {
+        forwarding_tunnel_bytes(forwarding, leg, bytes);
+        return;
+    }
     if (!forwarding || forwarding_body(forwarding, leg, bytes) ||
         buf_append(&leg->collected, bytes) == 0)
         return;
@@ -115,7 +134,11 @@ static void leg_failed(void *context, const struct call_end *end)
 
 static void leg_writable(void *context)
 {
-    leg_offer(context);
+    struct leg *leg = context;
+    if (leg->tunnel)
+        forwarding_tunnel_writable(leg->forwarding);
+    else
+        leg_offer(leg);
 }
 
 static const struct call_user leg_user = {
@@ -125,6 +148,8 @@ static const struct call_user leg_user = {
     .finish = leg_finish,
     .failed = leg_failed,
     .writable = leg_writable,
+    .tunnel = leg_tunnel,
+    .half_closed = leg_half_closed,
 };
 
 /* What is asked. */
@@ -202,8 +227,8 @@ static void leg_make(struct leg *leg, struct forwarding *forwarding)
     const struct forward_call *config = leg->config;
     struct str length = headers_get(&request->headers, STR("content-length"));
     uint64_t number;
-    forward_edit_request(edits_of(leg, forwarding), request, &leg->endpoint, &forwarding->context, forwarding->arena,
-                         &leg->sent);
+    forward_edit_request(edits_of(leg, forwarding), request, &leg->endpoint, &forwarding->context,
+                         forwarding->arena, &leg->sent);
     leg->method = config && config->method.data ? config->method : request->method;
     leg->body = request->body;
     leg->extras = &request->trailers;
@@ -241,12 +266,15 @@ static void leg_detach(struct leg *leg)
     leg->forwarding = NULL;
 }
 
+static int64_t leg_timeout(const struct leg *leg, const struct forward *forward)
+{
+    return leg->config && leg->config->timeout_ns ? leg->config->timeout_ns
+           : forward->timeout_ns                  ? forward->timeout_ns
+                                                  : FORWARD_TIMEOUT_NS;
+}
+
 static void leg_call(struct leg *leg, const struct forwarding *forwarding)
 {
-    const struct forward *forward = forwarding->job.forward;
-    int64_t timeout = leg->config && leg->config->timeout_ns ? leg->config->timeout_ns
-                      : forward->timeout_ns                  ? forward->timeout_ns
-                                                             : FORWARD_TIMEOUT_NS;
     const struct call_request request = {
         .method = leg->method,
         .target = leg->sent.target,
@@ -257,7 +285,10 @@ static void leg_call(struct leg *leg, const struct forwarding *forwarding)
         .name_id = leg->name_id,
         .connection = leg->connection,
         .hops = stream_hops(forwarding->exchange->stream) + 1,
-        .timeout_ns = timeout,
+        .upgrade = leg->kind == LEG_UPGRADE,
+        .upgrade_to = headers_get(&forwarding->exchange->request.headers, STR("upgrade")),
+        .connect = leg->kind == LEG_CONNECT,
+        .timeout_ns = leg_timeout(leg, forwarding->job.forward),
         .tls = edits_of(leg, forwarding) ? edits_of(leg, forwarding)->tls : NULL,
     };
     leg->asked = !request.has_body;
@@ -265,19 +296,20 @@ static void leg_call(struct leg *leg, const struct forwarding *forwarding)
 }
 
 /** A leg that asked nothing yet. */
-static struct leg *leg_alloc(struct forwarding *forwarding, const struct map_entry *call, bool copy)
+static struct leg *leg_alloc(struct forwarding *forwarding, const struct leg_plan *plan)
 {
-    struct arena *arena = copy ? arena_new() : forwarding->arena;
+    struct arena *arena = plan->copy ? arena_new() : forwarding->arena;
     struct leg *leg = arena_alloc(arena, sizeof *leg);
     leg->arena = arena;
     leg->forwarding = forwarding;
     leg->server = forwarding->exchange->stream->port->server;
-    leg->is_copy = copy;
+    leg->is_copy = plan->copy;
+    leg->kind = plan->kind;
     leg->began_ns = clock_now();
     buf_init(&leg->collected, forwarding_most_body(forwarding));
-    if (call) {
-        leg->config = call->value;
-        leg->name = call->name;
+    if (plan->call) {
+        leg->config = plan->call->value;
+        leg->name = plan->call->name;
     }
     leg_place(leg, forwarding);
     leg->method = forwarding->exchange->request.method;
@@ -285,22 +317,28 @@ static struct leg *leg_alloc(struct forwarding *forwarding, const struct map_ent
     return leg;
 }
 
-struct leg *leg_new(struct forwarding *forwarding, struct str to, const struct map_entry *call,
-                    bool copy)
+struct leg *leg_new(struct forwarding *forwarding, const struct leg_plan *plan)
 {
-    struct leg *leg = leg_alloc(forwarding, call, copy);
-    if (!endpoint_resolve(leg->server, to, forwarding->arena, &leg->endpoint, &leg->why)) {
-        leg->endpoint.text = to;
+    struct leg *leg = leg_alloc(forwarding, plan);
+    if (!endpoint_resolve(leg->server, plan->to, forwarding->arena, &leg->endpoint, &leg->why)) {
+        leg->endpoint.text = plan->to;
         leg->state = LEG_FAILED;
         leg->failure = CALL_DNS;
         leg->ended_ns = leg->began_ns;
-        if (!copy)
+        if (!plan->copy)
             return leg;
         copy_ended(leg);
         return NULL;
     }
+    /* HTTP/2 knows no upgrade (RFC 9113 section 8.6): there it is a request like any other */
+    if (leg->kind == LEG_UPGRADE && leg->endpoint.speech == ENDPOINT_HTTP2)
+        leg->kind = LEG_CALL;
+    if (leg->kind == LEG_BYTES) {
+        leg_dial(leg, leg_timeout(leg, forwarding->job.forward));
+        return leg;
+    }
     leg_make(leg, forwarding);
-    if (copy)
+    if (plan->copy)
         leg_detach(leg);
     leg_call(leg, forwarding);
     leg_offer(leg);
@@ -310,13 +348,23 @@ struct leg *leg_new(struct forwarding *forwarding, struct str to, const struct m
 void leg_give_up(struct leg *leg)
 {
     struct call *call = leg->call;
-    if (!call)
+    struct stream *stream = leg->stream;
+    if (!call && !stream && !leg->dial)
         return;
     note_remote(leg);
-    leg->call = NULL;
     leg->state = LEG_GIVEN_UP;
     leg->ended_ns = clock_now();
-    call_cancel(call);
+    leg->call = NULL;
+    leg->stream = NULL;
+    timer_stop(&leg->timer);
+    endpoint_dial_cancel(leg->dial);
+    leg->dial = NULL;
+    if (call)
+        call_cancel(call);
+    if (stream) {
+        stream->owner = NULL;
+        stream_close(stream, CLOSE_RST);
+    }
 }
 
 void leg_pause(struct leg *leg, bool paused)
@@ -328,6 +376,32 @@ void leg_pause(struct leg *leg, bool paused)
         call_pause(leg->call);
     else if (leg->call)
         call_resume(leg->call);
+    else if (leg->stream && paused)
+        stream_pause(leg->stream);
+    else if (leg->stream)
+        stream_resume(leg->stream);
+}
+
+void leg_write(struct leg *leg, struct str bytes)
+{
+    struct iovec part = {(void *)(uintptr_t)bytes.data, bytes.size};
+    if (leg->call)
+        call_tunnel_write(leg->call, bytes);
+    else if (leg->stream)
+        stream_write(leg->stream, &part, 1);
+}
+
+size_t leg_queued(const struct leg *leg)
+{
+    return leg->call ? call_queued(leg->call) : leg->stream ? stream_queued(leg->stream) : 0;
+}
+
+void leg_end_ours(struct leg *leg)
+{
+    if (leg->call)
+        call_tunnel_end(leg->call);
+    else if (leg->stream)
+        stream_finish(leg->stream);
 }
 
 void leg_clear(struct leg *leg)

@@ -25,6 +25,14 @@ enum {
 
 struct forwarding;
 
+/** What is asked of a far side. */
+enum leg_kind {
+    LEG_CALL,    /**< the request */
+    LEG_UPGRADE, /**< the request, which asks for another protocol: 101 makes a tunnel */
+    LEG_CONNECT, /**< CONNECT: 2xx makes a tunnel */
+    LEG_BYTES,   /**< nothing: the connection itself is the tunnel */
+};
+
 /** How far a leg came. */
 enum leg_state {
     LEG_ASKING, /**< no head of an answer yet */
@@ -47,7 +55,12 @@ struct leg {
     struct str method;
     struct str body;              /**< of the request: as far as it came */
     const struct headers *extras; /**< trailers of the request */
-    struct call *call;            /**< NULL once it ended, or if none began */
+    enum leg_kind kind;
+    struct call *call;          /**< NULL once it ended, or if none began */
+    struct endpoint_dial *dial; /**< of LEG_BYTES: it is under way */
+    struct stream *stream;      /**< of LEG_BYTES: it stands */
+    struct timer timer;         /**< of LEG_BYTES: bounds the dialing */
+    bool tunnel;                /**< it hands over bytes */
     enum leg_state state;
     enum call_failure failure; /**< of LEG_FAILED */
     struct str why;            /**< for people: why it failed */
@@ -90,6 +103,9 @@ struct forwarding {
     size_t tried;         /**< far sides of `to` that were asked, for pick: first */
     bool collects;        /**< the answer is made once all legs are whole */
     bool ready;           /**< there is an answer: it waits for the delay, or is on its way */
+    bool tunnels;         /**< the answer makes a tunnel */
+    bool client_ended;    /**< of a tunnel: no more comes from the client */
+    bool far_ended;       /**< of a tunnel: no more comes from the far side */
     bool begun;           /**< its head was given */
     bool left;            /**< it is over */
     bool ends_by_close;   /**< the answer's body has no other end than the connection's */
@@ -102,19 +118,33 @@ struct forwarding {
 
 /* forward_leg.c */
 
+/** What a leg is to do. */
+struct leg_plan {
+    struct str to;
+    enum leg_kind kind;
+    const struct map_entry *call; /**< of `calls`; NULL: of the forward itself */
+    bool copy; /**< it goes on without the exchange, and nobody waits for its answer: it is its own
+                */
+};
+
 /**
  * Makes a leg, which begins at once. Where `to` leads nowhere it is LEG_FAILED when this returns.
- *
- * @param copy it goes on without the exchange, and nobody waits for its answer; the leg is its own
  */
-struct leg *leg_new(struct forwarding *forwarding, struct str to, const struct map_entry *call,
-                    bool copy);
+struct leg *leg_new(struct forwarding *forwarding, const struct leg_plan *plan);
 /** Gives what is there of the request to the call. */
 void leg_offer(struct leg *leg);
 /** Ends the call, if it is under way. */
 void leg_give_up(struct leg *leg);
 /** Stops the far side, and lets it go on. */
 void leg_pause(struct leg *leg, bool paused);
+/** In a tunnel: bytes to the far side, those that wait to be sent, and the end of ours. */
+void leg_write(struct leg *leg, struct str bytes);
+size_t leg_queued(const struct leg *leg);
+void leg_end_ours(struct leg *leg);
+/** Connects; for leg_new(). */
+void leg_dial(struct leg *leg, int64_t timeout_ns);
+/** Fails it, whoever has it. */
+void leg_fail(struct leg *leg, enum call_failure failure, struct str why);
 /** Writes what became of it; `given` is the status that the client got, 0 = none. */
 void leg_journal(const struct leg *leg, unsigned given);
 /** Frees what it holds outside of its arena. */
@@ -128,8 +158,41 @@ void forwarding_informed(struct forwarding *forwarding, struct leg *leg, unsigne
 void forwarding_head(struct forwarding *forwarding, struct leg *leg);
 /** A piece of the body. Returns whether it was passed on; else the leg keeps it. */
 bool forwarding_body(struct forwarding *forwarding, struct leg *leg, struct str bytes);
+/** The head made a tunnel. */
+void forwarding_tunnel(struct forwarding *forwarding, struct leg *leg);
+/** Bytes of the far side. */
+void forwarding_tunnel_bytes(struct forwarding *forwarding, struct leg *leg, struct str bytes);
+/** No more comes from the far side. */
+void forwarding_tunnel_ended(struct forwarding *forwarding);
+/** It takes bytes again. */
+void forwarding_tunnel_writable(struct forwarding *forwarding);
 /** It is LEG_WHOLE, or LEG_FAILED. */
 void forwarding_leg_ended(struct forwarding *forwarding, struct leg *leg);
+
+/** Ends it: the exchange is not ours any more. What it lives in goes with the exchange. */
+void forwarding_leave(struct forwarding *forwarding);
+/** The answer is whole. */
+void forwarding_finish(struct forwarding *forwarding);
+/** There is an answer: it goes now, or behind the delay. */
+void forwarding_ready(struct forwarding *forwarding);
+/** The same, and no delay is left. */
+void forwarding_begin(struct forwarding *forwarding);
+/** An answer of our own, in the place of all others. */
+void forwarding_own(struct forwarding *forwarding, unsigned status, struct str to, struct str why);
+/** Asks those of `to` whose turn it is. */
+void forwarding_ask(struct forwarding *forwarding, enum leg_kind kind);
+/** Adds a leg to those of the forwarding. */
+void forwarding_add(struct forwarding *forwarding, struct leg *leg);
+
+/* forward_tunnel.c */
+
+/** Gives the head of a tunnel, and what came behind it. */
+void forwarding_give_tunnel(struct forwarding *forwarding);
+/** Why a request is not forwarded at all, with the status that says so; NULL: it is. */
+const char *forwarding_refusal(const struct forwarding *forwarding, unsigned *status);
+/** Begins what a client asks of a proxy that it knows of: CONNECT, or a request with a whole URL.
+ * False if it is none of them. */
+bool forwarding_ask_tunnel(struct forwarding *forwarding);
 
 /** The limit of a body that is collected. */
 size_t forwarding_most_body(const struct forwarding *forwarding);
