@@ -39,6 +39,7 @@ static struct call *call_alloc(struct call_pool *pool)
         buf_init(&call->pending, BUF_OWN);
     }
     call->pool = pool;
+    call->held.most = BUF_OWN;
     call->previous = NULL;
     call->next = pool->calls;
     if (pool->calls)
@@ -83,7 +84,10 @@ static void call_unlink(struct call *call)
 static void call_free(struct call *call)
 {
     struct call_pool *pool = call->pool;
+    if (call->freed)
+        *call->freed = true;
     arena_free(call->arena);
+    buf_clear(&call->held);
     if (pool->unused_count == CALL_KEPT_CALLS) {
         call_delete(call);
         return;
@@ -238,6 +242,7 @@ bool call_may_repeat(const struct call *call, bool untouched)
 void call_again(struct call *call)
 {
     call->retried = true;
+    call->pending_at = 0;
     call->end.connected_ns = 0;
     call->end.reused = false;
     pool_connect(call, true);
@@ -259,7 +264,6 @@ void call_release_pending(struct call *call)
 {
     bool was_high = call->was_high;
     if (call->pending.size) {
-        call->body_begun = true;
         call->codec->body(call, buf_str(&call->pending));
         buf_clear(&call->pending);
     }
@@ -325,7 +329,6 @@ void call_body(struct call *call, struct str bytes)
         return;
     call->active_ns = clock_now();
     if (call->codec) {
-        call->body_begun = true;
         call->codec->body(call, bytes);
     } else {
         (void)buf_append(&call->pending, bytes);
@@ -340,7 +343,6 @@ void call_finish(struct call *call, const struct headers *trailers)
     call->whole = true;
     call->active_ns = clock_now();
     if (call->codec) {
-        call->body_begun = true;
         call->codec->finish(call, trailers && trailers->count ? trailers : NULL);
     } else if (trailers && trailers->count) {
         call->trailers = call_copy_headers(call, trailers);
@@ -370,6 +372,8 @@ void call_resume(struct call *call)
     call_arm(call);
     if (call->codec)
         call->codec->resume(call);
+    else if (call->finish_due)
+        call_h2_resume(call);
 }
 
 void call_tunnel_write(struct call *call, struct str bytes)
@@ -382,6 +386,9 @@ void call_tunnel_write(struct call *call, struct str bytes)
 void call_tunnel_end(struct call *call)
 {
     GOTO_ASSERT(call->tunnel);
+    if (call->tunnel_ended)
+        return;
+    call->tunnel_ended = true;
     if (call->codec)
         call->codec->tunnel_end(call);
 }

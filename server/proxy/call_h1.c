@@ -19,18 +19,8 @@ static struct call_h1 *h1_of(const struct call *call)
 
 struct str call_h1_remote(struct call_h1 *h1)
 {
-    char address[STREAM_ADDRESS_SIZE];
-    const struct stream *stream = h1->stream;
-    struct str path = h1->site->endpoint.unix_path;
-    if (h1->remote[0])
-        return str_of(h1->remote);
-    if (path.data) {
-        snprintf(h1->remote, sizeof h1->remote, "unix:" STR_FMT, STR_ARG(path));
-    } else {
-        stream_peer_address(stream, address);
-        snprintf(h1->remote, sizeof h1->remote, stream->peer.v6 ? "[%s]:%u" : "%s:%u", address,
-                 stream->peer.port);
-    }
+    if (!h1->remote[0])
+        call_remote_of(h1->site, h1->stream, h1->remote);
     return str_of(h1->remote);
 }
 
@@ -192,6 +182,7 @@ static void h1_call_body(struct call *call, struct str bytes)
 {
     struct call_h1 *h1 = h1_of(call);
     char size[24];
+    call->body_begun = true;
     if (h1->phase != ANSWER_TUNNEL && h1->chunked) {
         int digits = snprintf(size, sizeof size, "%zx\r\n", bytes.size);
         struct iovec parts[] = {part_of((struct str){size, (size_t)digits}), part_of(bytes),
@@ -210,6 +201,7 @@ static void h1_call_body(struct call *call, struct str bytes)
 static void h1_call_finish(struct call *call, const struct headers *trailers)
 {
     struct call_h1 *h1 = h1_of(call);
+    call->body_begun = true;
     if (!h1->chunked && h1->written < h1->declared) {
         uint64_t written = h1->written;
         uint64_t declared = h1->declared;
@@ -256,11 +248,8 @@ static void h1_call_tunnel_end(struct call *call)
 {
     struct call_h1 *h1 = h1_of(call);
     struct stream *stream = h1->stream;
-    if (h1->tunnel_ended)
-        return;
-    h1->tunnel_ended = true;
     stream_enter(stream);
-    stream_close(stream, CLOSE_FIN);
+    stream_finish(stream);
     if (stream->peer_ended && !stream->input)
         call_h1_read_end(h1);
     stream_leave(stream);
@@ -321,7 +310,7 @@ static void *h1_start(struct stream *stream)
     struct call_h1 *h1 = h1_new(dial->pool, dial->site, stream);
     /* what follows may close the stream already */
     stream->state = h1;
-    call_h1_begin(h1, dial_done(dial), false);
+    dial_give(dial, h1);
     return h1;
 }
 
@@ -366,9 +355,12 @@ static void h1_ended(struct stream *stream, bool reset)
 static void h1_closing(struct stream *stream)
 {
     struct call_h1 *h1 = stream->state;
+    char why[CALL_WHY];
     h1_unlist(h1);
-    if (h1->call)
-        call_failed(call_h1_detach(h1), CALL_CLOSED, "our side has closed the connection");
+    if (!h1->call)
+        return;
+    enum call_failure failure = call_closed_why(stream, call_h1_remote(h1).data, why);
+    call_failed(call_h1_detach(h1), failure, "%s", why);
 }
 
 static void h1_drain(struct stream *stream)

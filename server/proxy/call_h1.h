@@ -33,7 +33,6 @@ struct call_h1 {
     uint64_t written;
     bool chunked;       /**< the body is sent in chunks */
     bool request_whole; /**< all of it was written */
-    bool tunnel_ended;  /**< our side of a tunnel has ended */
     bool listed;        /**< among those of the pool */
     /* the answer */
     bool keep; /**< the far side keeps the connection */

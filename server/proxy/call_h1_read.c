@@ -8,7 +8,6 @@ void call_h1_read_start(struct call_h1 *h1)
 {
     h1->phase = ANSWER_HEAD;
     h1->keep = false;
-    h1->tunnel_ended = false;
     h1_scan_answer(&h1->scan, CALL_HEAD_SIZE);
     buf_reset(&h1->partial);
 }
@@ -278,16 +277,27 @@ static void read_broken(struct call_h1 *h1, enum call_failure failure, const cha
 static void tunnel_ended(struct call_h1 *h1)
 {
     struct call *call = h1->call;
-    if (!h1->tunnel_ended && call->user->half_closed)
+    if (!call->tunnel_ended && call->user->half_closed)
         call->user->half_closed(call->context);
     /* its owner may have ended ours within */
-    if (h1->call && h1->tunnel_ended)
+    if (h1->call && h1->call->tunnel_ended)
         call_h1_done(h1, false, NULL);
+}
+
+/** Whether anybody may have ended the connection: TLS ends with a close_notify. */
+static bool tls_is_cut(const struct stream *stream)
+{
+    const struct tls_client *tls = tls_stream_client(stream);
+    return tls && !tls_client_is_closed(tls);
 }
 
 void call_h1_read_end(struct call_h1 *h1)
 {
-    if (h1->phase == ANSWER_UNTIL_CLOSE)
+    if (h1->phase == ANSWER_UNTIL_CLOSE && tls_is_cut(h1->stream))
+        call_h1_fail(h1, CALL_CLOSED,
+                     "closed the connection without a close_notify, and the length of its answer "
+                     "was not told");
+    else if (h1->phase == ANSWER_UNTIL_CLOSE)
         call_h1_done(h1, false, NULL);
     else if (h1->phase == ANSWER_TUNNEL)
         tunnel_ended(h1);

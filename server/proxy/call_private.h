@@ -18,6 +18,7 @@
 #include "server/http/h1_parse.h"
 #include "server/proxy/call.h"
 #include "server/stream/stream.h"
+#include "server/tls/client.h"
 
 enum {
     CALL_HEAD_SIZE = 256 * 1024, /**< of an answer's head, and of its trailers */
@@ -78,7 +79,13 @@ struct call {
     struct headers copied;   /**< request.headers */
     struct timer timer;      /**< of request.timeout_ns; fires early and starts again */
     int64_t active_ns; /**< monotonic: when the far side was last given something, or gave it */
-    uint64_t taken;    /**< codec->taken() when the timer looked last */
+    struct h2_call *stream; /**< of HTTP/2 */
+    size_t pending_at;      /**< of HTTP/2: bytes of `pending` that were sent */
+    uint64_t sent;          /**< of HTTP/2: bytes of the body */
+    struct buf held;        /**< of HTTP/2: what came of the answer while it was paused */
+    struct headers answer_trailers;
+    bool *freed;    /**< set once the call is gone: for who calls its owner; NULL = nobody */
+    uint64_t taken; /**< codec->taken() when the timer looked last */
     struct call_end end;
     bool is_head;    /**< HEAD: no body is answered */
     bool repeatable; /**< an idempotent method (RFC 9110 section 9.2.2) */
@@ -88,6 +95,10 @@ struct call {
     bool was_high; /**< the owner was told to wait, while there was no connection */
     bool retried;
     bool tunnel;
+    bool tunnel_ended;    /**< call_tunnel_end() was called */
+    bool finish_due;      /**< the answer is whole, behind what is held */
+    bool half_closed_due; /**< the same of the far side of a tunnel */
+    bool writable_due;
     bool failing;     /**< end.failure is told in the next turn */
     unsigned interim; /**< 1xx answers so far */
     char why[CALL_WHY];
@@ -102,6 +113,7 @@ struct call_site {
     enum endpoint_speech speech; /**< HTTP1, HTTP2, or EITHER: ALPN tells */
     struct call_h1 *idle;        /**< newest first */
     struct call_h2 *shared;      /**< that take calls still */
+    bool is_h1;                  /**< ALPN chose HTTP/1.1 last: calls do not wait for each other */
     struct call_dial *joint;     /**< under way, for calls that will share its connection */
     size_t users;                /**< calls, connections and dials */
 };
@@ -113,7 +125,9 @@ struct call_dial {
     struct call_pool *pool;
     struct call_site *site;
     struct endpoint_dial *dial; /**< NULL once a socket stands */
-    struct stream *stream;      /**< once a socket stands: the handshake is under way */
+    struct stream *stream;      /**< NULL until then: the handshake is under way */
+    struct tls_connect tls;     /**< that handshake */
+    bool settling;              /**< its calls are given away: it stays until all are */
     struct call *first;         /**< in the order in which they came */
 };
 
@@ -167,8 +181,16 @@ void pool_connect(struct call *call, bool only_new);
 /** Takes a call out of the dial that it waits in. */
 void dial_leave(struct call *call);
 
-/** A dial has led to a connection: its first call; the dial is gone. */
-struct call *dial_done(struct call_dial *dial);
+/** A dial has led to a connection of HTTP/1, which is for the first call; the dial is gone. */
+void dial_give(struct call_dial *dial, struct call_h1 *h1);
+/** A dial has led to a connection of HTTP/2, which is for all calls that it takes; the same. */
+void dial_share(struct call_dial *dial, struct call_h2 *h2);
+/** "127.0.0.1:80", "unix:PATH" */
+void call_remote_of(const struct call_site *site, const struct stream *stream,
+                    char out[CALL_REMOTE]);
+/** Why a connection with calls is closed by our side: TLS broke, or nobody knows. */
+enum call_failure call_closed_why(const struct stream *stream, const char *remote,
+                                  char out[CALL_WHY]);
 
 /* call_headers.c */
 
@@ -194,5 +216,20 @@ struct call_h1 *call_h1_take(struct call_site *site, const struct call *call);
 void call_h1_begin(struct call_h1 *h1, struct call *call, bool reused);
 /** Closes one without a call; it is off the pool's list then. */
 void call_h1_close(struct call_h1 *h1, enum close_how how);
+
+/* call_h2.c */
+
+/** The same of HTTP/2. */
+extern const struct protocol call_h2_protocol;
+extern const struct call_codec call_h2_calls;
+/** A connection of a far side that takes one more call, or NULL. */
+struct call_h2 *call_h2_take(struct call_site *site, const struct call *call);
+size_t call_h2_room(const struct call_h2 *h2);
+void call_h2_begin(struct call_h2 *h2, struct call *call, bool reused);
+/** It takes no more calls, and is closed after the last one. */
+void call_h2_unshare(struct call_h2 *h2);
+void call_h2_close(struct call_h2 *h2, enum close_how how);
+/** What is held of an answer goes on to its owner, also once its connection is gone. */
+void call_h2_resume(struct call *call);
 
 #endif
