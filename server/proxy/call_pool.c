@@ -381,9 +381,9 @@ static struct call_dial *pool_dial(struct call_pool *pool, struct call *call)
     const struct endpoint *endpoint = &dial->site->endpoint;
     const struct endpoint_dial_user *user = dial->site->speech == ENDPOINT_HTTP2 ? &h2 : &h1;
     dial_join(dial, call);
-    dial->dial = endpoint_dial_new(pool->server, endpoint, endpoint->tls ? &over_tls : user, dial,
-                                   call->request.name_id, call->request.connection,
-                                   call->request.hops);
+    dial->dial =
+        endpoint_dial_new(pool->server, endpoint, endpoint->tls ? &over_tls : user, dial,
+                          call->request.name_id, call->request.connection, call->request.hops);
     return dial;
 }
 

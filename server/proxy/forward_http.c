@@ -17,6 +17,21 @@ static const struct forward_response *response_of(const struct forwarding *forwa
 
 /* The end. */
 
+struct stream *forwarding_enter(struct forwarding *forwarding)
+{
+    struct stream *stream = forwarding->exchange->stream;
+    forwarding->busy++;
+    stream_enter(stream);
+    return stream;
+}
+
+void forwarding_exit(struct forwarding *forwarding, struct stream *stream)
+{
+    if (--forwarding->busy == 0 && forwarding->left)
+        arena_free(forwarding->arena);
+    stream_leave(stream);
+}
+
 void forwarding_leave(struct forwarding *forwarding)
 {
     struct exchange *exchange = forwarding->exchange;
@@ -36,7 +51,10 @@ void forwarding_leave(struct forwarding *forwarding)
 
 static void forwarding_gone(struct exchange *exchange)
 {
-    forwarding_leave(exchange->responder);
+    struct forwarding *forwarding = exchange->responder;
+    struct stream *stream = forwarding_enter(forwarding);
+    forwarding_leave(forwarding);
+    forwarding_exit(forwarding, stream);
 }
 
 void forwarding_finish(struct forwarding *forwarding)
@@ -82,15 +100,14 @@ static void forwarding_pump(struct forwarding *forwarding)
 static void forwarding_writable(struct exchange *exchange)
 {
     struct forwarding *forwarding = exchange->responder;
-    struct stream *stream = exchange->stream;
-    stream_enter(stream);
+    struct stream *stream = forwarding_enter(forwarding);
     if (forwarding->blocked) {
         forwarding->blocked = false;
         forwarding_pump(forwarding);
     } else if (forwarding->chosen) {
         leg_pause(forwarding->chosen, false);
     }
-    stream_leave(stream);
+    forwarding_exit(forwarding, stream);
 }
 
 static void give_head(struct forwarding *forwarding, struct response_head *head)
@@ -181,10 +198,9 @@ void forwarding_begin(struct forwarding *forwarding)
 static void forwarding_delay_over(struct timer *timer)
 {
     struct forwarding *forwarding = CONTAINER_OF(timer, struct forwarding, delay);
-    struct stream *stream = forwarding->exchange->stream;
-    stream_enter(stream);
+    struct stream *stream = forwarding_enter(forwarding);
     forwarding_begin(forwarding);
-    stream_leave(stream);
+    forwarding_exit(forwarding, stream);
 }
 
 void forwarding_ready(struct forwarding *forwarding)
@@ -219,8 +235,7 @@ void forwarding_own(struct forwarding *forwarding, unsigned status, struct str t
 static void forwarding_give_up(struct timer *timer)
 {
     struct forwarding *forwarding = CONTAINER_OF(timer, struct forwarding, give_up);
-    struct stream *stream = forwarding->exchange->stream;
-    stream_enter(stream);
+    struct stream *stream = forwarding_enter(forwarding);
     if (forwarding->begun) {
         forwarding_cut(forwarding, CLOSE_FIN);
     } else {
@@ -228,7 +243,7 @@ static void forwarding_give_up(struct timer *timer)
         forwarding_own(forwarding, 503, STR(""), STR("no answer was begun within limits.respond"));
         forwarding_begin(forwarding);
     }
-    stream_leave(stream);
+    forwarding_exit(forwarding, stream);
 }
 
 /* What is made of the far sides' answers. */
@@ -300,26 +315,24 @@ static void forwarding_choose(struct forwarding *forwarding, struct leg *leg)
 
 void forwarding_tunnel(struct forwarding *forwarding, struct leg *leg)
 {
-    struct stream *stream = forwarding->exchange->stream;
-    stream_enter(stream);
+    struct stream *stream = forwarding_enter(forwarding);
     forwarding_choose(forwarding, leg);
     forwarding->tunnels = true;
     forwarding_ready(forwarding);
-    stream_leave(stream);
+    forwarding_exit(forwarding, stream);
 }
 
 void forwarding_head(struct forwarding *forwarding, struct leg *leg)
 {
-    struct stream *stream = forwarding->exchange->stream;
     if (leg->config)
         return;
-    stream_enter(stream);
+    struct stream *stream = forwarding_enter(forwarding);
     forwarding_choose(forwarding, leg);
     if (!forwarding->collects) {
         forwarding_make(forwarding);
         forwarding_ready(forwarding);
     }
-    stream_leave(stream);
+    forwarding_exit(forwarding, stream);
 }
 
 bool forwarding_body(struct forwarding *forwarding, struct leg *leg, struct str bytes)
@@ -330,12 +343,11 @@ bool forwarding_body(struct forwarding *forwarding, struct leg *leg, struct str 
         return response && response->makes_body && !response->reads_body;
     if (!forwarding->begun || leg != forwarding->chosen)
         return false;
-    struct stream *stream = exchange->stream;
-    stream_enter(stream);
+    struct stream *stream = forwarding_enter(forwarding);
     exchange_body(exchange, bytes);
     if (!forwarding->left && exchange_queued(exchange) > STREAM_HIGH_MARK)
         leg_pause(leg, true);
-    stream_leave(stream);
+    forwarding_exit(forwarding, stream);
     return true;
 }
 
@@ -409,10 +421,9 @@ static bool all_whole(const struct forwarding *forwarding)
 
 void forwarding_leg_ended(struct forwarding *forwarding, struct leg *leg)
 {
-    struct stream *stream = forwarding->exchange->stream;
     if (forwarding->left || forwarding->own_status)
         return;
-    stream_enter(stream);
+    struct stream *stream = forwarding_enter(forwarding);
     if (leg->state == LEG_FAILED) {
         forwarding_failed(forwarding, leg);
     } else if (forwarding->collects) {
@@ -423,7 +434,7 @@ void forwarding_leg_ended(struct forwarding *forwarding, struct leg *leg)
     } else if (forwarding->begun) {
         forwarding_finish(forwarding);
     }
-    stream_leave(stream);
+    forwarding_exit(forwarding, stream);
 }
 
 /* The beginning. */
@@ -501,7 +512,7 @@ static struct template_context context_of(const struct exchange *exchange,
 
 static struct forwarding *forwarding_new(struct exchange *exchange, const struct forward_job *job)
 {
-    struct arena *arena = exchange_arena(exchange);
+    struct arena *arena = arena_new();
     struct loop *loop = exchange->stream->port->server->loop;
     struct forwarding *forwarding = arena_alloc(arena, sizeof *forwarding);
     const struct forward_http *http = job->forward->http;
@@ -533,19 +544,18 @@ static struct leg *find_stillborn(const struct forwarding *forwarding)
 
 void forward_http_start(struct exchange *exchange, const struct forward_job *job)
 {
-    struct stream *stream = exchange->stream;
     struct forwarding *forwarding = forwarding_new(exchange, job);
     const struct forward_http *http = job->forward->http;
     const struct map_entry *calls = http ? http->calls.items : NULL;
     unsigned status;
-    stream_enter(stream);
+    struct stream *stream = forwarding_enter(forwarding);
     if (job->give_up_ns)
         timer_start_at(&forwarding->give_up, exchange->whole_ns + job->give_up_ns);
     const char *refusal = forwarding_refusal(forwarding, &status);
     if (refusal) {
         forwarding_own(forwarding, status, (struct str){0}, str_of(refusal));
         forwarding_ready(forwarding);
-        stream_leave(stream);
+        forwarding_exit(forwarding, stream);
         return;
     }
     if (!forwarding_ask_tunnel(forwarding))
@@ -558,5 +568,5 @@ void forward_http_start(struct exchange *exchange, const struct forward_job *job
     struct leg *stillborn = find_stillborn(forwarding);
     if (stillborn)
         forwarding_failed(forwarding, stillborn);
-    stream_leave(stream);
+    forwarding_exit(forwarding, stream);
 }

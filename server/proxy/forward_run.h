@@ -42,7 +42,7 @@ enum leg_state {
     LEG_GIVEN_UP /**< by our side */
 };
 
-/** One call to a far side. In the exchange's arena; one of a copy in its own. */
+/** One call to a far side. In the forwarding's arena; one of a copy in its own. */
 struct leg {
     struct forwarding *forwarding; /**< NULL: a copy, whose answer nobody waits for */
     struct leg *next;              /**< of the forwarding, in the order in which they began */
@@ -89,10 +89,11 @@ struct leg {
     uint64_t request;
 };
 
-/** What becomes of one exchange. In its arena. */
+/** What becomes of one exchange. It lives until it was left and no call of it is under way. */
 struct forwarding {
-    struct exchange *exchange;
-    struct arena *arena;
+    struct exchange *exchange; /**< not once it was left */
+    struct arena *arena;       /**< it lives in it */
+    unsigned busy;             /**< forwarding_enter() */
     struct forward_job job;
     struct template_context context;
     struct leg *legs;
@@ -169,7 +170,11 @@ void forwarding_tunnel_writable(struct forwarding *forwarding);
 /** It is LEG_WHOLE, or LEG_FAILED. */
 void forwarding_leg_ended(struct forwarding *forwarding, struct leg *leg);
 
-/** Ends it: the exchange is not ours any more. What it lives in goes with the exchange. */
+/** Brackets work on it, and on the client's connection: it stays until forwarding_exit(), though
+ * the exchange may be gone before. */
+struct stream *forwarding_enter(struct forwarding *forwarding);
+void forwarding_exit(struct forwarding *forwarding, struct stream *stream);
+/** Ends it: the exchange is not ours any more. Within forwarding_enter(). */
 void forwarding_leave(struct forwarding *forwarding);
 /** The answer is whole. */
 void forwarding_finish(struct forwarding *forwarding);

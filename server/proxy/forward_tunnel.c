@@ -167,13 +167,12 @@ static void tunnel_client_ended(struct exchange *exchange)
     struct forwarding *forwarding = exchange->responder;
     if (!forwarding || forwarding->client_ended)
         return;
-    struct stream *stream = exchange->stream;
-    stream_enter(stream);
+    struct stream *stream = forwarding_enter(forwarding);
     forwarding->client_ended = true;
     leg_end_ours(forwarding->chosen);
     if (!forwarding->left)
         tunnel_settle(forwarding);
-    stream_leave(stream);
+    forwarding_exit(forwarding, stream);
 }
 
 static const struct exchange_tunnel tunnel_user = {tunnel_bytes, tunnel_client_ended};
@@ -210,7 +209,6 @@ void forwarding_give_tunnel(struct forwarding *forwarding)
 void forwarding_tunnel_bytes(struct forwarding *forwarding, struct leg *leg, struct str bytes)
 {
     struct exchange *exchange = forwarding->exchange;
-    struct stream *stream = exchange->stream;
     if (!forwarding->begun) {
         if (buf_append(&leg->collected, bytes) < 0) {
             leg_fail(leg, CALL_PROTOCOL, STR("it sent more than the limit `body-size` at once"));
@@ -218,30 +216,32 @@ void forwarding_tunnel_bytes(struct forwarding *forwarding, struct leg *leg, str
         }
         return;
     }
-    stream_enter(stream);
+    struct stream *stream = forwarding_enter(forwarding);
     exchange_body(exchange, bytes);
     if (!forwarding->left && exchange_queued(exchange) > STREAM_HIGH_MARK)
         leg_pause(leg, true);
-    stream_leave(stream);
+    forwarding_exit(forwarding, stream);
 }
 
 void forwarding_tunnel_ended(struct forwarding *forwarding)
 {
-    struct stream *stream = forwarding->exchange->stream;
-    stream_enter(stream);
+    struct stream *stream = forwarding_enter(forwarding);
     forwarding->far_ended = true;
     if (forwarding->begun) {
         exchange_tunnel_end(forwarding->exchange);
         if (!forwarding->left)
             tunnel_settle(forwarding);
     }
-    stream_leave(stream);
+    forwarding_exit(forwarding, stream);
 }
 
 void forwarding_tunnel_writable(struct forwarding *forwarding)
 {
-    if (forwarding->begun)
-        exchange_tunnel_resume(forwarding->exchange);
+    if (!forwarding->begun)
+        return;
+    struct stream *stream = forwarding_enter(forwarding);
+    exchange_tunnel_resume(forwarding->exchange);
+    forwarding_exit(forwarding, stream);
 }
 
 /* What a client asks of a proxy that it knows of. */
