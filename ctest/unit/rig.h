@@ -57,10 +57,19 @@ static inline void rig_clear(struct rig *rig)
         }                                                                                          \
     } while (0)
 
-/** Turns the loop for a time. */
+static inline void rig_passed(struct timer *timer)
+{
+    (void)timer;
+}
+
+/** Turns the loop for a time. What was due in it has come behind it, also when nobody let us run
+ * meanwhile. */
 static inline void rig_pass(struct rig *rig, int64_t time_ns)
 {
-    for (int64_t end = clock_now() + time_ns; clock_now() < end;)
+    struct timer timer;
+    timer_init(&timer, rig->loop, rig_passed);
+    timer_start(&timer, time_ns);
+    while (timer_is_active(&timer))
         loop_turn(rig->loop);
 }
 

@@ -413,6 +413,63 @@ START_TEST(test_window_held_is_given_back)
 }
 END_TEST
 
+/** What two said alike is unsaid with the last of them; what they said differently as it was. */
+START_TEST(test_each_of_several_is_lifted_on_its_own)
+{
+    begin_world();
+    greet();
+    uint64_t first = push("{window: 0, name: first}");
+    uint64_t second = push("{window: 5, name: second}");
+    push("{max-streams: 7, name: seven}");
+    uint64_t four = push("{max-streams: 4, name: four}");
+    world_until(&w, came(STR("\0\0\6\4\0\0\0\0\0\0\3\0\0\0\4")));
+    buf_reset(&raw);
+    faults_undo(faults, four);
+    world_until(&w, came(STR("\0\0\6\4\0\0\0\0\0\0\3\0\0\0\7")));
+    buf_reset(&raw);
+    faults_undo(faults, first);
+    world_until(&w, came(STR("\0\0\6\4\0\0\0\0\0\0\4\0\0\0\5")));
+    ck_not_came("\0\4\0\0\xff\xff");
+    struct upload upload = {.size = 10};
+    int32_t id = peer_submit(&w.peer, "POST", "/echo", NULL, &upload);
+    starve(&upload, 5);
+    ck_assert_uint_eq(frames(NGHTTP2_WINDOW_UPDATE, -1, -1), 0);
+    buf_reset(&raw);
+    faults_undo(faults, second);
+    ck_assert(world_answer(&w, id)->ended);
+    ck_came("\0\0\6\4\0\0\0\0\0\0\4\0\0\xff\xff");
+    end_world();
+}
+END_TEST
+
+START_TEST(test_no_ack)
+{
+    begin_world();
+    uint64_t fault = push("no-ack");
+    dial(false);
+    (void)world_get(&w, "/hello");
+    ck_assert_uint_eq(frames(NGHTTP2_SETTINGS, NGHTTP2_FLAG_ACK, -1), 0);
+    faults_undo(faults, fault);
+    /* what was not acknowledged is not later on; what comes now is */
+    nghttp2_submit_settings(w.peer.session, NGHTTP2_FLAG_NONE, NULL, 0);
+    world_until(&w, frames(NGHTTP2_SETTINGS, NGHTTP2_FLAG_ACK, -1) == 1);
+    push("{no-ack: ping}");
+    nghttp2_submit_ping(w.peer.session, NGHTTP2_FLAG_NONE, NULL);
+    nghttp2_submit_settings(w.peer.session, NGHTTP2_FLAG_NONE, NULL, 0);
+    world_until(&w, frames(NGHTTP2_SETTINGS, NGHTTP2_FLAG_ACK, -1) == 2);
+    ck_assert_uint_eq(frames(NGHTTP2_PING, -1, -1), 0);
+    /* one for both: each is lifted on its own */
+    push("{no-ack: {kind: settings}, name: both}");
+    faults_heal(faults, (struct str){0}, STR("no-ack"));
+    nghttp2_submit_settings(w.peer.session, NGHTTP2_FLAG_NONE, NULL, 0);
+    nghttp2_submit_ping(w.peer.session, NGHTTP2_FLAG_NONE, NULL);
+    world_until(&w, frames(NGHTTP2_PING, NGHTTP2_FLAG_ACK, -1) == 1);
+    ck_assert_uint_eq(frames(NGHTTP2_SETTINGS, NGHTTP2_FLAG_ACK, -1), 2);
+    ck_assert_uint_eq(strikes(), 3);
+    end_world();
+}
+END_TEST
+
 START_TEST(test_no_settings)
 {
     begin_world();
@@ -580,6 +637,23 @@ START_TEST(test_continuation_flood)
 }
 END_TEST
 
+START_TEST(test_empty_data_flood)
+{
+    begin_world();
+    push_on("api.r", "{empty-data-flood: 3000}");
+    dial(true);
+    int32_t id = peer_get(&w.peer, "/r");
+    peer_get(&w.peer, "/");
+    world_until(&w, frames(NGHTTP2_RST_STREAM, -1, id) == 1);
+    ck_assert_uint_eq(frames(NGHTTP2_HEADERS, NGHTTP2_FLAG_END_HEADERS, id), 1);
+    ck_assert_uint_eq(frames(NGHTTP2_DATA, 0, id), 3000);
+    ck_assert_uint_eq(frames(NGHTTP2_DATA, NGHTTP2_FLAG_END_STREAM, id), 1);
+    world_until(&w, frames(NGHTTP2_DATA, -1, 3) == 1);
+    ck_assert_uint_eq(strikes(), 1);
+    end_world();
+}
+END_TEST
+
 START_TEST(test_a_client_ends_a_continuation_flood)
 {
     begin_world();
@@ -644,9 +718,9 @@ static const struct {
                            "data")},
     {"data-first", STR_INIT("\0\0\4\0\0\0\0\0\1"
                             "data")},
-    {"data-padding", STR_INIT("\0\0\5\0\x8\0\0\0\1\xff"
+    {"data-padding", STR_INIT("\0\0\1\1\4\0\0\0\1\x88\0\0\5\0\x8\0\0\0\1\xff"
                               "data")},
-    {"data-size", STR_INIT("\0\x40\1\0\0\0\0\0\1\0\0\0\0")},
+    {"data-size", STR_INIT("\0\0\1\1\4\0\0\0\1\x88\0\x40\1\0\0\0\0\0\1\0\0\0\0")},
     {"headers-zero", STR_INIT("\0\0\1\1\4\0\0\0\0\x88")},
     {"headers-even", STR_INIT("\0\0\1\1\4\0\0\0\2\x88")},
     {"headers-open", STR_INIT("\0\0\1\1\0\0\0\0\1\x88")},
@@ -655,6 +729,31 @@ static const struct {
     {"continuation", STR_INIT("\0\0\1\x9\4\0\0\0\1\x88")},
     {"push-promise", STR_INIT("\0\0\xa\5\4\0\0\0\1\0\0\0\2\x82\x86\x84\1\1a")},
     {"priority-size", STR_INIT("\0\0\4\2\0\0\0\0\1\0\0\0\0")},
+    {"priority-self", STR_INIT("\0\0\5\2\0\0\0\0\1\0\0\0\1\xf")},
+    {"window-stream-zero", STR_INIT("\0\0\4\x8\0\0\0\0\1\0\0\0\0")},
+    {"window-stream-overflow", STR_INIT("\0\0\4\x8\0\0\0\0\1\x7f\xff\xff\xff")},
+    {"window-idle", STR_INIT("\0\0\4\x8\0\x7f\xff\xff\xff\0\0\0\1")},
+    {"rst-stream-idle", STR_INIT("\0\0\4\3\0\x7f\xff\xff\xff\0\0\0\x8")},
+    {"data-idle", STR_INIT("\0\0\4\0\0\x7f\xff\xff\xff"
+                           "data")},
+    {"data-closed", STR_INIT("\0\0\1\1\5\0\0\0\1\x88\0\0\4\0\0\0\0\0\1"
+                             "data")},
+    {"unknown-type", STR_INIT("\0\0\x8\xfa\0\0\0\0\1goto-run")},
+    {"headers-closed", STR_INIT("\0\0\1\1\5\0\0\0\1\x88\0\0\1\1\4\0\0\0\1\x88")},
+    {"connection-header", STR_INIT("\0\0\x13\1\4\0\0\0\1\x88\0\xa"
+                                   "connection\5close")},
+    {"pseudo-late", STR_INIT("\0\0\x8\1\4\0\0\0\1\0\3x-a\1b\x88")},
+    {"pseudo-twice", STR_INIT("\0\0\2\1\4\0\0\0\1\x88\x88")},
+    {"pseudo-unknown", STR_INIT("\0\0\7\1\4\0\0\0\1\x88\0\2:x\1y")},
+    {"informational-end", STR_INIT("\0\0\5\1\5\0\0\0\1\x8\3"
+                                   "103")},
+    {"trailers-pseudo", STR_INIT("\0\0\1\1\4\0\0\0\1\x88\0\0\1\1\5\0\0\0\1\x88")},
+    {"trailers-open", STR_INIT("\0\0\1\1\4\0\0\0\1\x88\0\0\7\1\4\0\0\0\1\0\3x-a\1b")},
+    {"continuation-stream", STR_INIT("\0\0\1\1\0\0\0\0\1\x88\0\0\0\x9\4\x7f\xff\xff\xff")},
+    {"continuation-data", STR_INIT("\0\0\1\1\0\0\0\0\1\x88\0\0\4\0\0\0\0\0\1"
+                                   "data")},
+    {"ping-ack", STR_INIT("\0\0\x8\6\1\0\0\0\0goto-run")},
+    {"frame-length", STR_INIT("\xff\xff\xff\0\0\0\0\0\1\0\0")},
 };
 
 START_TEST(test_bad_frames)
@@ -671,7 +770,7 @@ START_TEST(test_bad_frames)
         dial(true);
         peer_get(&w.peer, "/");
         /* the answer comes behind it */
-        world_until(&w, frames(NGHTTP2_DATA, NGHTTP2_FLAG_END_STREAM, 1) == 1);
+        world_until(&w, came(STR("\0\0\5\0\1\0\0\0\1hello")));
         ck_assert_msg(came(bad[i].bytes), "%s", bad[i].kind);
         ck_assert_uint_eq(strikes(), 1);
         end_world();
@@ -770,7 +869,8 @@ UNIT_MAIN("fault_http2", test_goaway_in_place_of_an_answer, test_goaway_lets_ear
           test_reset_by_the_client_comes_first, test_settings_of_new_connections,
           test_illegal_settings, test_settings_of_live_connections, test_max_streams,
           test_window_of_new_connections, test_window_of_live_connections,
-          test_window_held_is_given_back, test_no_settings, test_ping_flood,
+          test_window_held_is_given_back, test_each_of_several_is_lifted_on_its_own, test_no_ack,
+          test_empty_data_flood, test_no_settings, test_ping_flood,
           test_ping_flood_of_a_live_connection_is_lifted, test_each_lift_ends_its_own_flood,
           test_floods_wait_for_a_client_that_does_not_read, test_settings_flood_is_acknowledged,
           test_settings_flood_on_a_live_connection, test_continuation_flood,

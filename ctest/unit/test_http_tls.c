@@ -1,8 +1,8 @@
 /* The http verb over TLS: the name of every end, and what the name is made of. */
 #include "http_rig.h"
 
-#include "runner/client/http_tls.h"
 #include "server/tls/certificate.h"
+#include "server/tls/client.h"
 
 #include <openssl/err.h>
 
@@ -148,8 +148,10 @@ static void ck_ends(struct tls_script script, const char *expect)
 {
     char yaml[512];
     struct step_rig step;
+    /* what libcurl says about a connection is not what it says about the request */
     snprintf(yaml, sizeof yaml,
-             "http: {url: 'https://127.0.0.1:PORT/', tls: {verify: false}, timeout: %s}\n"
+             "http: {url: 'https://127.0.0.1:PORT/GOAWAY', headers: {x: left intact}, "
+             "tls: {verify: false}, timeout: %s}\n"
              "expect: {%s}",
              strstr(expect, "error: timeout") ? "200ms" : "20s", expect);
     the_tls.script = script;
@@ -254,12 +256,16 @@ START_TEST(test_ends_of_http2)
         {STR_INIT(GREET RESET("\7")), SILENCE, "error: http2-reset(REFUSED_STREAM)"},
         {STR_INIT(GREET RESET("\x8")), SILENCE, "error: http2-reset(CANCEL)"},
         {STR_INIT(GREET OK2 HELLO RESET("\x8")), SILENCE, "error: http2-reset"},
+        {STR_INIT(GREET RESET("\x0d")), SILENCE, "error: http2-reset(HTTP_1_1_REQUIRED)"},
+        {STR_INIT(GREET OK2 HELLO RESET("\x0d")), SILENCE, "error: http2-reset"},
         {STR_INIT(GREET DATA_ON_0), SILENCE, "error: protocol"},
         {STR_INIT(GREET "\0\0\4\1\4\0\0\0\1\xff\xff\xff\xff"), SILENCE, "error: protocol"},
         {STR_INIT(OK2), SILENCE, "error: protocol"}, /* no SETTINGS before it */
         {STR_INIT("HTTP/1.1 505 No\r\n\r\n"), CLOSE_NOTIFY, "error: protocol"},
         /* nghttp2 has given the connection up, libcurl waits on; it must not be whole */
         {STR_INIT(GREET OK2 HELLO DATA_ON_0), SILENCE, "error: timeout"},
+        {STR_INIT(GREET OK2 HELLO DATA_ON_0), CLOSE_NOTIFY, "error: protocol"},
+        {STR_INIT(GREET GOAWAY("\1", "\0") OK2 HELLO), CLOSE_NOTIFY, "error: http2-goaway"},
         {STR_INIT(GREET OK2 END), SILENCE, "version: '2', body: hello, tls: {alpn: h2}"},
         {STR_INIT(GREET OK2 END), CLOSE_NOTIFY, "version: '2', body: hello"},
         {STR_INIT(GREET OK2 END), BARE_FIN, "version: '2', body: hello"},
@@ -274,14 +280,14 @@ END_TEST
 
 /* What OpenSSL says, as names. */
 
-static struct http_tls fresh(void)
+static struct tls_client fresh(void)
 {
-    return (struct http_tls){.verify = true, .alert_received = -1, .alert_sent = -1};
+    return (struct tls_client){.verify = true, .alert_received = -1, .alert_sent = -1};
 }
 
-static void ck_name(struct http_tls tls, const char *words, int os_errno, const char *name)
+static void ck_name(struct tls_client tls, const char *words, int os_errno, const char *name)
 {
-    const char *found = http_tls_error(&tls, str_of(words), os_errno);
+    const char *found = tls_client_error(&tls, str_of(words), os_errno);
     ck_assert_msg(name ? found && strcmp(found, name) == 0 : !found, "%s is not %s",
                   found ? found : "(none)", name ? name : "(none)");
 }
@@ -307,7 +313,7 @@ START_TEST(test_results_of_verification)
         {X509_V_ERR_CERT_SIGNATURE_FAILURE, "tls-handshake"},
     };
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
-        struct http_tls tls = fresh();
+        struct tls_client tls = fresh();
         tls.verified = rows[i].verified;
         tls.alert_sent = SSL_AD_CERTIFICATE_UNKNOWN;
         ck_name(tls, "", 0, rows[i].name);
@@ -339,7 +345,7 @@ START_TEST(test_alerts)
         {SSL_AD_INTERNAL_ERROR, "tls-handshake"},
     };
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
-        struct http_tls tls = fresh();
+        struct tls_client tls = fresh();
         tls.alert_received = rows[i].alert;
         ck_name(tls, "", 0, rows[i].name);
         tls.stands = true; /* TLS 1.3: late, but before any answer */
@@ -352,7 +358,7 @@ END_TEST
 
 START_TEST(test_other_verdicts)
 {
-    struct http_tls tls = fresh();
+    struct tls_client tls = fresh();
     tls.alert_received = SSL_AD_HANDSHAKE_FAILURE;
     tls.hello = true;
     ck_name(tls, "", 0, "tls-handshake");
@@ -370,9 +376,9 @@ START_TEST(test_other_verdicts)
     ck_name(tls, "", 0, "tls-alpn");
     tls = fresh();
     ck_name(tls, "error:0A0000BF:SSL routines::no protocols available", 0, "tls-version");
-    tls.ocsp = HTTP_OCSP_REVOKED;
+    tls.ocsp = TLS_OCSP_REVOKED;
     ck_name(tls, "", 0, "tls-revoked");
-    tls.ocsp = HTTP_OCSP_MISSING;
+    tls.ocsp = TLS_OCSP_MISSING;
     ck_name(tls, "", 0, "tls-handshake");
     tls = fresh();
     tls.stands = true;
@@ -388,5 +394,5 @@ START_TEST(test_other_verdicts)
 }
 END_TEST
 
-UNIT_MAIN("http_tls", test_ends_of_http1, test_a_body_until_the_end, test_ends_of_http2,
+UNIT_MAIN("tls_client", test_ends_of_http1, test_a_body_until_the_end, test_ends_of_http2,
           test_results_of_verification, test_alerts, test_other_verdicts)

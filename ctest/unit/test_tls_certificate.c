@@ -98,6 +98,22 @@ START_TEST(test_a_certificate_is_what_was_ordered)
 }
 END_TEST
 
+/* Nanoseconds since 1970 end in the year 2262; the longest offsets are as long. */
+START_TEST(test_times_far_away)
+{
+    up();
+    struct certificate_order order = {.subject = STR("CN=a"),
+                                      .from_ns = -INT64_MAX,
+                                      .until_ns = INT64_MAX,
+                                      .issuer = authority_ca(&server)};
+    struct certificate made = make(&order);
+    check_time(X509_get0_notBefore(made.x509), -INT64_MAX);
+    check_time(X509_get0_notAfter(made.x509), INT64_MAX);
+    certificate_clear(&made);
+    down();
+}
+END_TEST
+
 START_TEST(test_serials_differ)
 {
     up();
@@ -403,6 +419,43 @@ START_TEST(test_ocsp_answers)
 }
 END_TEST
 
+START_TEST(test_ocsp_answers_of_who_signs_itself)
+{
+    up();
+    static const enum key_type types[] = {KEY_EC384, KEY_RSA2048, KEY_ED25519};
+    for (size_t i = 0; i < COUNT_OF(types); i++) {
+        struct str answer;
+        struct str why = {0};
+        const struct certificate_order order = {
+            .subject = STR("CN=x"), .until_ns = DAY_NS, .key_type = types[i]};
+        struct certificate made = make(&order);
+        ck_assert_msg(ocsp_answer(made.x509, &made, OCSP_GOOD, arena, &answer, &why), STR_FMT,
+                      STR_ARG(why));
+        ck_assert_int_eq(ocsp_state_of(answer, made.x509, made.x509), V_OCSP_CERTSTATUS_GOOD);
+        certificate_clear(&made);
+    }
+    down();
+}
+END_TEST
+
+/* ECDSA has no signature with MD5. */
+START_TEST(test_what_cannot_be_made_says_why)
+{
+    up();
+    struct str why;
+    struct certificate made;
+    struct certificate_order order = {.subject = STR("CN=x"), .digest = DIGEST_MD5};
+    ck_assert(!certificate_make(&order, &made, arena, &why));
+    ck_assert_msg(str_starts(why, STR("OpenSSL cannot make such a certificate: ")), STR_FMT,
+                  STR_ARG(why));
+    order.key_type = KEY_RSA2048;
+    made = make(&order);
+    ck_assert_int_eq(X509_get_signature_nid(made.x509), NID_md5WithRSAEncryption);
+    certificate_clear(&made);
+    down();
+}
+END_TEST
+
 START_TEST(test_alerts)
 {
     up();
@@ -420,8 +473,9 @@ START_TEST(test_alerts)
 }
 END_TEST
 
-UNIT_MAIN("tls_certificate", test_a_certificate_is_what_was_ordered, test_serials_differ,
-          test_all_kinds_of_keys_and_digests, test_rsa_keys_are_made_once,
+UNIT_MAIN("tls_certificate", test_a_certificate_is_what_was_ordered, test_times_far_away,
+          test_serials_differ, test_all_kinds_of_keys_and_digests, test_rsa_keys_are_made_once,
           test_padding_and_no_names, test_subjects, test_names_of_certificates,
           test_the_authority_is_made_once, test_certificates_of_clients, test_names_of_files,
-          test_wrong_keys_pass_for_right_ones, test_ocsp_answers, test_alerts)
+          test_wrong_keys_pass_for_right_ones, test_ocsp_answers,
+          test_ocsp_answers_of_who_signs_itself, test_what_cannot_be_made_says_why, test_alerts)

@@ -180,7 +180,10 @@ END_TEST
 START_TEST(test_what_openssl_refuses)
 {
     bad("{min: '1.2',\n ciphers: NO-SUCH-CIPHER}",
-        "2:11: OpenSSL refuses these ciphers: no cipher match");
+        "2:11: OpenSSL knows no cipher 'NO-SUCH-CIPHER'");
+    bad("{ciphers: [AES128-SHA, AES128-SAH]}", "1:11: OpenSSL knows no cipher 'AES128-SAH'");
+    bad("{ciphers: 'TLS_AES_128_GCM_SHA256:TLS_AES'}", "1:11: OpenSSL knows no cipher 'TLS_AES'");
+    bad("{ciphers: '!RC4'}", "1:11: OpenSSL refuses these ciphers: no cipher match");
     tls_text_read(&text, "{ciphers: TLS_NO_SUCH_SUITE}");
     ck_assert_int_eq(text.result, READ_FAILED);
     tls_text_clear(&text);

@@ -1,7 +1,9 @@
 #include "runner/check/expect_http.h"
 
 #include "runner/check/error.h"
+#include "runner/check/tls_names.h"
 #include "runner/client/http.h"
+#include "server/tls/client.h"
 
 /* The table. */
 
@@ -58,7 +60,7 @@ static const struct type certificate_type =
 static const struct type certificate_pointer = TYPE_POINTER(&certificate_type);
 
 static const struct row tls_rows[] = {
-    {"version", &type_predicate_text, offsetof(struct http_expect_tls, version), 0, NULL,
+    {"version", &tls_version_predicate, offsetof(struct http_expect_tls, version), 0, NULL,
      "TLSv1.2, TLSv1.3 …"},
     {"cipher", &type_predicate_text, offsetof(struct http_expect_tls, cipher), 0, NULL,
      "The cipher, by OpenSSL's name: TLS_AES_256_GCM_SHA384."},
@@ -279,7 +281,7 @@ static void judge_time(const char *what, const struct predicate *predicate, int6
     buf_clear(&lag);
 }
 
-static const struct json *sans_json(struct arena *arena, const struct http_certificate *certificate)
+static const struct json *sans_json(struct arena *arena, const struct tls_certificate *certificate)
 {
     struct json *names = json_array(arena);
     for (size_t i = 0; i < certificate->san_count; i++)
@@ -289,7 +291,7 @@ static const struct json *sans_json(struct arena *arena, const struct http_certi
 
 /** Without a certificate all of it is missing. */
 static void judge_certificate(const struct http_expect_certificate *expect,
-                              const struct http_certificate *seen, struct failures *failures)
+                              const struct tls_certificate *seen, struct failures *failures)
 {
     struct arena *arena = failures->arena;
     if (!expect)

@@ -1,5 +1,6 @@
 #include "runner/check/verify_private.h"
 
+#include "runner/check/tls_names.h"
 #include "server/http/h2.h"
 
 #include <inttypes.h>
@@ -154,13 +155,13 @@ static const struct type connections_type = TYPE_TABLE(&connections_table, struc
 static const struct row handshakes_rows[] = {
     {"to", &upstream_name, AT(port), 0, "all of them", "The upstream or proxy."},
     {"sni", &type_predicate_text, AT(sni), 0, NULL, "The server name that was asked for."},
-    {"version", &type_predicate_text, AT(version), 0, NULL, "The version: \"TLSv1.3\"."},
+    {"version", &tls_version_predicate, AT(version), 0, NULL, "The version: \"TLSv1.3\"."},
     {"alpn", &type_predicate_text, AT(alpn), 0, NULL, "The protocol that ALPN agreed on."},
-    {"certificate", &type_predicate_text, AT(certificate), 0, NULL,
+    {"certificate", &tls_fault_predicate, AT(certificate), 0, NULL,
      "What the port presented then: a name of the catalogue, `valid` or `expired`."},
     {"client-cert", &type_predicate_text, AT(client_cert), 0, NULL,
      "The subject of the client's certificate, RFC 2253: \"CN=a.example,O=X\"."},
-    {"alert", &type_predicate_text, AT(alert), 0, NULL,
+    {"alert", &tls_alert_predicate, AT(alert), 0, NULL,
      "The alert of either side: \"certificate_expired\"."},
     WINDOW_ROWS,
     COUNT_ROW,

@@ -81,7 +81,7 @@ static int on_sending(void *context, char *remote_address, char *local_address, 
     (void)local_address;
     (void)local_port;
     http_pool_sending(try->pool);
-    if (!http_try_sending_tls(try))
+    if (try->stop != HTTP_NOT_STOPPED || !http_try_sending_tls(try))
         return CURL_PREREQFUNC_ABORT;
     http_head_reset(&try->head);
     buf_reset(&try->body);
@@ -104,10 +104,14 @@ static void start_connect_timeout(struct http_try *try)
         timer_start(&try->connect_timeout, try->request->connect_timeout_ns);
 }
 
-static void on_connecting(void *context)
+static bool on_connecting(void *context)
 {
+    const struct http_try *try = context;
+    if (try->stop != HTTP_NOT_STOPPED)
+        return false;
     http_try_forget_tls(context);
     start_connect_timeout(context);
+    return true;
 }
 
 /* The end. */
@@ -141,7 +145,7 @@ static int64_t info_time(CURL *easy, CURLINFO info)
 static bool has_received(const struct http_try *try)
 {
     if (try->tls)
-        return !http_tls_is_h2(try->tls) && http_tls_has_received(try->tls);
+        return !tls_client_is_h2(try->tls) && tls_client_has_received(try->tls);
     return http_pool_has_received(try->pool);
 }
 
@@ -206,7 +210,7 @@ static void collect_info(struct http_try *try)
     result->first_byte_ns = answered ? info_time(try->easy, CURLINFO_STARTTRANSFER_TIME_T) : -1;
     result->end_ns = clock_now();
     if (try->tls)
-        http_tls_collect(try->tls, result, arena);
+        http_try_collect_tls(try->tls, result, arena);
     result->duration_ns = info_time(try->easy, CURLINFO_TOTAL_TIME_T);
     /* libcurl's clock stands still when we end the exchange ourselves */
     if (try->stop == HTTP_LIMIT || try->stop == HTTP_NOT_READY)
@@ -245,7 +249,7 @@ static void check_close(struct http_try *try)
         try->stop = HTTP_BROKEN;
         try->stop_words = STR("nghttp2 gave the connection up in the middle of the answer");
     }
-    if (!try->tls || http_tls_is_closed(try->tls) || !ends_by_close(try))
+    if (!try->tls || tls_client_is_closed(try->tls) || !ends_by_close(try))
         return;
     try->stop = HTTP_CUT;
     try->stop_words = STR("the connection ended without close_notify before a length was known");

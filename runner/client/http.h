@@ -12,7 +12,7 @@
  *
  * HTTP/2 in clear goes by our own client (http_h2c.h): where the step says `version: h2c` (or "2"
  * with a URL in clear), or says none and the URL leads to a port of the run that speaks it at that
- * moment. Over TLS (http_tls.h) all versions are libcurl's.
+ * moment. Over TLS (tls_client.h) all versions are libcurl's.
  */
 #ifndef GOTO_RUNNER_CLIENT_HTTP_H
 #define GOTO_RUNNER_CLIENT_HTTP_H

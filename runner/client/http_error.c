@@ -1,7 +1,7 @@
 #include "runner/client/http_error.h"
 
 #include "runner/client/http.h"
-#include "runner/client/http_tls.h"
+#include "server/tls/client.h"
 
 #include "server/http/h2.h"
 
@@ -74,6 +74,7 @@ static const struct {
     {HTTP_BROKEN, "protocol"},
     {HTTP_CUT, "truncated"},
     {HTTP_NO_H2, "tls-alpn"},
+    {HTTP_H1_REQUIRED, "http2-reset(HTTP_1_1_REQUIRED)"},
 };
 
 /* What libcurl tells. */
@@ -227,13 +228,13 @@ static const char *h2_name(const struct http_evidence *evidence)
 /** What TLS, or HTTP/2 above it, says about the failure; NULL: libcurl's code decides. */
 static const char *name_over_tls(const struct http_evidence *evidence)
 {
-    const struct http_tls *tls = evidence->tls;
-    const char *name = tls ? http_tls_error(tls, evidence->words, evidence->os_errno) : NULL;
+    const struct tls_client *tls = evidence->tls;
+    const char *name = tls ? tls_client_error(tls, evidence->words, evidence->os_errno) : NULL;
     if (!tls || name)
         return name;
-    if (http_tls_is_h2(tls))
+    if (tls_client_is_h2(tls))
         name = h2_name(evidence);
-    if (!name && http_tls_is_eof(tls, evidence->words))
+    if (!name && tls_client_is_eof(tls, evidence->words))
         name = eof_name(evidence->phase);
     return name;
 }

@@ -10,7 +10,7 @@
 
 #include <curl/curl.h>
 
-struct http_tls;
+struct tls_client;
 
 /** How far the last request of an exchange had come. */
 enum http_phase {
@@ -26,11 +26,13 @@ enum http_stop {
     HTTP_LIMIT, /**< a limit in time ran out */
     HTTP_HEAD_TOO_LARGE,
     HTTP_BODY_TOO_LARGE,
-    HTTP_REDIRECTS, /**< one more than `follow` allows */
-    HTTP_BROKEN,    /**< we saw a rule of HTTP broken that libcurl lets pass */
-    HTTP_CUT,       /**< so did we, and something is missing: a compressed body has no end */
-    HTTP_NO_H2,     /**< version "2" was demanded, and ALPN did not agree on it */
-    HTTP_NOT_READY, /**< what the request needs could not be had: never sent */
+    HTTP_REDIRECTS,   /**< one more than `follow` allows */
+    HTTP_BROKEN,      /**< we saw a rule of HTTP broken that libcurl lets pass */
+    HTTP_CUT,         /**< so did we, and something is missing: a compressed body has no end */
+    HTTP_NO_H2,       /**< version "2" was demanded, and ALPN did not agree on it */
+    HTTP_H1_REQUIRED, /**< the stream was reset with HTTP_1_1_REQUIRED: libcurl would go on in
+                         HTTP/1.1 */
+    HTTP_NOT_READY,   /**< what the request needs could not be had: never sent */
 };
 
 /** All that is known about the end of an exchange. */
@@ -39,11 +41,12 @@ struct http_evidence {
     int os_errno; /**< of the last failed call on a socket; 0 = none */
     enum http_stop stop;
     enum http_phase phase;
-    bool connected;             /**< a TCP connection stood when the limit ran out */
-    struct str words;           /**< ours where we stopped it, else libcurl's */
-    const struct http_tls *tls; /**< of the connection; NULL = it was in clear, or there was none */
-    bool goaway;                /**< HTTP/2: the peer said GOAWAY on it */
-    struct arena *arena;        /**< where a name that is made up lives; NULL: none is needed */
+    bool connected;   /**< a TCP connection stood when the limit ran out */
+    struct str words; /**< ours where we stopped it, else libcurl's */
+    const struct tls_client
+        *tls;            /**< of the connection; NULL = it was in clear, or there was none */
+    bool goaway;         /**< HTTP/2: the peer said GOAWAY on it */
+    struct arena *arena; /**< where a name that is made up lives; NULL: none is needed */
 };
 
 /**

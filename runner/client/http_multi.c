@@ -118,6 +118,8 @@ static curl_socket_t on_open(void *context, curlsocktype purpose, struct curl_so
 {
     struct http_pool *pool = context;
     (void)purpose;
+    if (pool->sending && !pool->user->connecting(pool->context))
+        return CURL_SOCKET_BAD;
     int fd = socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
     if (fd < 0)
         return CURL_SOCKET_BAD;
@@ -128,7 +130,6 @@ static curl_socket_t on_open(void *context, curlsocktype purpose, struct curl_so
         pool->received = false;
         for (size_t i = 0; i + 1 < pool->count; i++)
             pool->links[i].present = false;
-        pool->user->connecting(pool->context);
     }
     return fd;
 }

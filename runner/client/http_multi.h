@@ -18,8 +18,9 @@ struct http_pool;
 struct http_pool_user {
     /** libcurl has ended the request. The pool may be freed from within. */
     void (*finished)(void *context, CURLcode code);
-    /** A connection for the next request of a chain of redirects is being made. */
-    void (*connecting)(void *context);
+    /** A connection for a further request (a redirect, another try of libcurl's) is to be made;
+     * false: it is not, and the exchange fails. */
+    bool (*connecting)(void *context);
 };
 
 /** A new pool. `cookies`: they are kept from one request to the next. Freed by http_pool_free(). */

@@ -223,7 +223,7 @@ static void tls_version_append(struct buf *line, const char *option, int version
         buf_printf(line, " %s1.%d", option, version - TLS1_VERSION);
 }
 
-static void tls_append(struct buf *line, const struct http_tls_options *options, bool own)
+static void tls_append(struct buf *line, const struct tls_client_options *options, bool own)
 {
     if (options && !options->verify)
         buf_append_string(line, " -k");

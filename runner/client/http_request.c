@@ -2,8 +2,8 @@
 
 #include "runner/client/http.h"
 #include "runner/client/http_h2c.h"
-#include "runner/client/http_tls.h"
 #include "runner/client/http_url.h"
+#include "server/tls/client.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -505,7 +505,7 @@ static const struct row request_rows[] = {
      "Name to the address that connections to it go to."},
     {"connect-to", &type_host_port, offsetof(struct http_request, connect_to), 0, NULL,
      "Every connection goes to this host:port, whatever the URL says."},
-    {"tls", &http_tls_type, offsetof(struct http_request, tls), 0, NULL, "How TLS is spoken."},
+    {"tls", &tls_client_type, offsetof(struct http_request, tls), 0, NULL, "How TLS is spoken."},
     {"timeout", &type_time_positive, offsetof(struct http_request, timeout_ns), 0, "none",
      "The longest one try may take."},
     {"connect-timeout", &type_time_positive, offsetof(struct http_request, connect_timeout_ns), 0,

@@ -37,7 +37,7 @@ enum http_request_version {
     HTTP_REQUEST_H2C,
 };
 
-struct http_tls_options;
+struct tls_client_options;
 
 /** Texts hold no NUL where they become C strings; data is NULL for what is not given. */
 struct http_request {
@@ -58,9 +58,9 @@ struct http_request {
     struct str proxy;
     struct list resolve; /**< of struct map_entry: struct str, an address */
     struct str connect_to;
-    struct http_tls_options *tls; /**< NULL if not given */
-    int64_t timeout_ns;           /**< 0 = none */
-    int64_t connect_timeout_ns;   /**< 0 = none */
+    struct tls_client_options *tls; /**< NULL if not given */
+    int64_t timeout_ns;             /**< 0 = none */
+    int64_t connect_timeout_ns;     /**< 0 = none */
     uint64_t max_body;
     bool compressed;
     struct str interface;

@@ -16,16 +16,7 @@ struct http_failure {
     bool harness;     /**< our own fault or the spec's: no `error` matches it, not even `any` */
 };
 
-/** The certificate of a server. */
-struct http_certificate {
-    struct str subject; /**< RFC 2253: "CN=a.example,O=X" */
-    struct str issuer;
-    struct str *sans; /**< bare names and addresses */
-    size_t san_count;
-    struct str serial;  /**< hexadecimal, capitals */
-    int64_t expires_ns; /**< from when it was seen; negative = it has expired */
-    bool self_signed;
-};
+struct tls_certificate;
 
 struct http_result {
     bool complete; /**< a whole answer came; else `failure` says what happened */
@@ -39,12 +30,12 @@ struct http_result {
     struct str url;    /**< of the last request */
     struct str remote; /**< "address:port"; data NULL = there was no connection */
     /* TLS of the last connection; also of one that failed, as far as it came */
-    const struct http_certificate *certificate; /**< NULL = none was seen */
-    struct str tls_version;                     /**< "TLSv1.3"; data NULL = not agreed */
-    struct str tls_cipher;                      /**< OpenSSL's name; data NULL = not agreed */
-    struct str tls_alpn;                        /**< data NULL = none agreed */
-    unsigned redirects;                         /**< followed */
-    unsigned tries;                             /**< of the step before this one */
+    const struct tls_certificate *certificate; /**< NULL = none was seen */
+    struct str tls_version;                    /**< "TLSv1.3"; data NULL = not agreed */
+    struct str tls_cipher;                     /**< OpenSSL's name; data NULL = not agreed */
+    struct str tls_alpn;                       /**< data NULL = none agreed */
+    unsigned redirects;                        /**< followed */
+    unsigned tries;                            /**< of the step before this one */
     int64_t duration_ns;
     int64_t connect_ns;    /**< -1 = no connection stood */
     int64_t tls_ns;        /**< -1 = no TLS stood */

@@ -19,7 +19,7 @@
 #include "runner/client/http_head.h"
 #include "runner/client/http_multi.h"
 #include "runner/client/http_request.h"
-#include "runner/client/http_tls.h"
+#include "server/tls/client.h"
 
 /** Lives in the arena of the attempt; what it holds outside is freed by http_try_detach(). */
 struct http_try {
@@ -32,7 +32,7 @@ struct http_try {
     struct http_h2c *h2c;   /**< it goes by h2c, not by libcurl; NULL once it has ended */
     CURL *easy;             /**< NULL once it has ended */
     int version;            /**< enum http_request_version that it goes by */
-    struct http_tls *tls;   /**< held: of the present connection; NULL = it is in clear */
+    struct tls_client *tls; /**< held: of the present connection; NULL = it is in clear */
     bool goaway;            /**< the peer said GOAWAY on the present connection */
     bool intact;            /**< libcurl let the connection stand when the exchange was done */
     struct curl_slist *headers;
@@ -74,6 +74,9 @@ GOTO_MUST_USE int http_try_version(struct http_try *try, struct str *why);
 void http_try_prepare_tls(struct http_try *try);
 /** Another connection is made: what is known of the TLS of the one before does not hold for it. */
 void http_try_forget_tls(struct http_try *try);
+/** Writes what came of a connection's TLS into a result, whose texts live in the arena. */
+void http_try_collect_tls(const struct tls_client *tls, struct http_result *result,
+                          struct arena *arena);
 /** Whether an answer that libcurl takes for whole is so, as far as HTTP/2 over TLS is concerned. */
 bool http_try_is_whole(const struct http_try *try);
 /** A request goes onto a connection: try->tls becomes that of it. False, with try->stop set, when

@@ -69,9 +69,9 @@ int http_try_version(struct http_try *try, struct str *why)
 
 /* What new connections are like. */
 
-static struct http_tls_plan plan_of_try(const struct http_try *try, struct str url)
+static struct tls_client_plan plan_of_try(const struct http_try *try, struct str url)
 {
-    struct http_tls_plan plan = {
+    struct tls_client_plan plan = {
         .options = try->request->tls,
         .host = http_url_host(url, try->attempt->arena),
         .server = scenario_server(try->attempt->scenario),
@@ -94,43 +94,56 @@ static CURLcode on_context(CURL *easy, void *context, void *user)
     struct arena *arena = try->attempt->arena;
     const char *url = NULL;
     curl_easy_getinfo(easy, CURLINFO_EFFECTIVE_URL, &url);
-    struct http_tls_plan plan = plan_of_try(try, url ? arena_copy(arena, str_of(url)) : try->url);
-    http_tls_release(try->tls);
-    try->tls = http_tls_context(context, &plan, arena, &try->stop_words);
+    struct tls_client_plan plan = plan_of_try(try, url ? arena_copy(arena, str_of(url)) : try->url);
+    tls_client_release(try->tls);
+    try->tls = tls_client_context(context, &plan, arena, &try->stop_words);
     if (try->tls)
         return CURLE_OK;
     try->stop = HTTP_NOT_READY;
     return CURLE_SSL_CERTPROBLEM;
 }
 
-/** What libcurl does not tell otherwise: GOAWAY of HTTP/2, and whether the connection stands. */
+/**
+ * What libcurl does not tell otherwise: GOAWAY of HTTP/2, HTTP_1_1_REQUIRED, and whether the
+ * connection stands. It also says what it sends (the path, headers): texts are told by how they
+ * begin.
+ */
 static int on_talk(CURL *easy, curl_infotype type, char *text, size_t size, void *user)
 {
     struct http_try *try = user;
+    struct str said = {text, size};
     (void)easy;
-    if (type == CURLINFO_TEXT && str_find((struct str){text, size}, STR("GOAWAY")) >= 0)
+    if (type != CURLINFO_TEXT)
+        return 0;
+    /* as 7.88 spells it */
+    if (str_starts(said, STR("recveived GOAWAY")) || str_starts(said, STR("received GOAWAY")))
         try->goaway = true;
-    if (type == CURLINFO_TEXT && str_find((struct str){text, size}, STR("left intact")) >= 0)
+    if (str_starts(said, STR("Connection #")) && str_find(said, STR("left intact")) >= 0)
         try->intact = true;
+    /* it would ask again by HTTP/1.1, and as our ALPN is not its own, again and again */
+    if (str_starts(said, STR("Downgrades to HTTP/1.1"))) {
+        try->stop = HTTP_H1_REQUIRED;
+        try->stop_words = STR("the peer reset the stream: HTTP_1_1_REQUIRED");
+    }
     return 0;
 }
 
 void http_try_prepare_tls(struct http_try *try)
 {
     CURL *easy = try->easy;
-    struct http_tls_plan plan = plan_of_try(try, try->url);
+    struct tls_client_plan plan = plan_of_try(try, try->url);
     long version = try->version == HTTP_REQUEST_1_0   ? CURL_HTTP_VERSION_1_0
                    : try->version == HTTP_REQUEST_1_1 ? CURL_HTTP_VERSION_1_1
                                                       : CURL_HTTP_VERSION_2TLS;
     curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, version);
     if (!http_url_has_scheme(try->url, "https") && try->request->follow == 0)
         return;
-    /* OpenSSL verifies by itself, see http_tls_context(); no file is read for it */
+    /* OpenSSL verifies by itself, see tls_client_context(); no file is read for it */
     curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 0L);
     curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 0L);
     curl_easy_setopt(easy, CURLOPT_CAINFO, NULL);
     /* by this text, which is no path, libcurl tells apart what is not the same connection */
-    curl_easy_setopt(easy, CURLOPT_CAPATH, http_tls_key(&plan, try->attempt->arena).data);
+    curl_easy_setopt(easy, CURLOPT_CAPATH, tls_client_key(&plan, try->attempt->arena).data);
     curl_easy_setopt(easy, CURLOPT_SSL_SESSIONID_CACHE, try->own_pool ? 0L : 1L);
     curl_easy_setopt(easy, CURLOPT_SSL_CTX_FUNCTION, on_context);
     curl_easy_setopt(easy, CURLOPT_SSL_CTX_DATA, try);
@@ -143,17 +156,30 @@ void http_try_prepare_tls(struct http_try *try)
 
 void http_try_forget_tls(struct http_try *try)
 {
-    http_tls_release(try->tls);
+    tls_client_release(try->tls);
     try->tls = NULL;
     try->goaway = false;
     try->intact = false;
+}
+
+void http_try_collect_tls(const struct tls_client *tls, struct http_result *result,
+                          struct arena *arena)
+{
+    if (tls->leaf)
+        result->certificate = tls_certificate_read(tls->leaf, arena);
+    if (tls->version)
+        result->tls_version = arena_copy(arena, str_of(tls->version));
+    if (tls->cipher)
+        result->tls_cipher = arena_copy(arena, str_of(tls->cipher));
+    if (tls->alpn[0])
+        result->tls_alpn = arena_copy(arena, str_of(tls->alpn));
 }
 
 /** Whether the version that is written is what was agreed. */
 static bool version_fits(struct http_try *try)
 {
     bool written_alpn = try->request->tls && try->request->tls->alpn;
-    if (try->version != HTTP_REQUEST_2 || written_alpn || http_tls_is_h2(try->tls))
+    if (try->version != HTTP_REQUEST_2 || written_alpn || tls_client_is_h2(try->tls))
         return true;
     try->stop = HTTP_NO_H2;
     try->stop_words = STR("the server did not agree on h2 by ALPN");
@@ -167,21 +193,21 @@ static bool version_fits(struct http_try *try)
  */
 bool http_try_is_whole(const struct http_try *try)
 {
-    return !try->tls || !http_tls_is_h2(try->tls) || try->intact || try->goaway ||
-           http_tls_is_closed(try->tls) ||
+    return !try->tls || !tls_client_is_h2(try->tls) || try->intact || try->goaway ||
+           tls_client_is_closed(try->tls) ||
            headers_get(&try->head.headers, STR("content-length")).data;
 }
 
 bool http_try_sending_tls(struct http_try *try)
 {
     struct curl_tlssessioninfo *info = NULL;
-    http_tls_release(try->tls);
+    tls_client_release(try->tls);
     try->tls = NULL;
     if (curl_easy_getinfo(try->easy, CURLINFO_TLS_SSL_PTR, &info) == CURLE_OK && info &&
         info->backend == CURLSSLBACKEND_OPENSSL)
-        try->tls = http_tls_of(info->internals);
+        try->tls = tls_client_of(info->internals);
     if (!try->tls)
         return true;
-    http_tls_sending(try->tls);
+    tls_client_sending(try->tls);
     return version_fits(try);
 }

@@ -144,6 +144,7 @@ static void upstream_refresh(struct scenario *scenario, struct scenario_port *po
     }
     port->config->delay = fresh->delay;
     port->config->forward = fresh->forward;
+    port->config->work = fresh->work;
     port->config->fallback.respond = fresh->fallback.respond;
     upstream_config_changed(port->upstream);
 }

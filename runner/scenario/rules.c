@@ -123,6 +123,28 @@ static void judge_unmatched(struct scenario *scenario, const struct scenario_por
                                         "{matched: false}`, where that is meant");
 }
 
+static void miss_found(void *context, const struct tcp_miss *miss)
+{
+    struct finder *finder = context;
+    struct scenario *scenario = finder->scenario;
+    struct str expected = STR("");
+    if (miss->expected.size)
+        expected =
+            arena_printf(scenario->arena, "expected " STR_FMT ", got ", STR_ARG(miss->expected));
+    struct check *check = scenario_fail(
+        scenario, miss->place,
+        arena_printf(scenario->arena, "the script of " STR_FMT " received what it waits for",
+                     STR_ARG(finder->port->name)),
+        STR_FMT STR_FMT, STR_ARG(expected), STR_ARG(miss->actual));
+    if (miss->count > 1)
+        check->failures.items[0].note =
+            arena_printf(scenario->arena, "on %llu connections; this is the first of them, %llu",
+                         (unsigned long long)miss->count, (unsigned long long)miss->connection);
+    else
+        check->failures.items[0].note = arena_printf(scenario->arena, "on connection %llu",
+                                                     (unsigned long long)miss->connection);
+}
+
 static void judge_port(struct scenario *scenario, struct scenario_port *port)
 {
     struct finder finder = {scenario, port};
@@ -138,6 +160,35 @@ static void judge_port(struct scenario *scenario, struct scenario_port *port)
     upstream_unfinished(port->upstream, unfinished_found, &finder);
     faults_idle(upstream_faults(port->upstream), scenario->arena, idle_found, scenario);
     judge_unmatched(scenario, port);
+    tcp_misses(port->port, scenario->arena, miss_found, &finder);
+}
+
+/** Where misses are written. */
+struct telling {
+    struct buf *into;
+    struct str port;
+};
+
+static void tell_miss(void *context, const struct tcp_miss *miss)
+{
+    const struct telling *telling = context;
+    buf_append_string(telling->into, telling->into->size ? "; " : "");
+    buf_printf(telling->into, "the script of " STR_FMT, STR_ARG(telling->port));
+    if (miss->expected.size)
+        buf_printf(telling->into, " expected " STR_FMT ", got " STR_FMT, STR_ARG(miss->expected),
+                   STR_ARG(miss->actual));
+    else
+        buf_append_string(telling->into, " was not at its end");
+}
+
+void scenario_describe_scripts(const struct scenario *scenario, struct buf *into)
+{
+    for (size_t i = 0; i < scenario->port_count; i++) {
+        const struct scenario_port *port = &scenario->ports[i];
+        struct telling telling = {into, port->name};
+        if (port->port)
+            tcp_misses(port->port, scenario->arena, tell_miss, &telling);
+    }
 }
 
 static bool any_check_ran(const struct scenario *scenario)

@@ -402,6 +402,7 @@ static void describe_waiting(const struct scenario *scenario, struct buf *text)
                    STR_ARG(scenario->programs[scenario->programs_started].spec->name));
     if (scenario->phase == PHASE_FINALLY && scenario->finally)
         client_describe(scenario->finally, text);
+    scenario_describe_scripts(scenario, text);
     const struct event *event = timeline_acting(scenario);
     if (!text->size && event)
         buf_printf(text, "the actions of the event " STR_FMT " were not done yet",

@@ -318,6 +318,8 @@ struct program *scenario_find_program(const struct scenario *scenario, struct st
 /* rules.c */
 /** Adds the checks of the rules that were broken: nothing passes in silence. */
 void scenario_judge_rules(struct scenario *scenario);
+/** "the script of api expected 4 bytes, got nothing": of all that wait or failed. */
+void scenario_describe_scripts(const struct scenario *scenario, struct buf *into);
 /** Adds a failed check of its own with a unique name. */
 struct check *scenario_fail(struct scenario *scenario, struct place place, struct str name,
                             const char *format, ...) GOTO_PRINTF(4, 5);

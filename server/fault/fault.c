@@ -199,7 +199,9 @@ size_t faults_heal(struct faults *faults, struct str route, struct str name)
             continue;
         count++;
         fault->healed = true;
-        if (!fault->bound)
+        if (fault->bound)
+            fault_lift(fault);
+        else
             fault_remove(fault);
     }
     faults->busy--;

@@ -22,5 +22,9 @@ void fault_frames_bad(int kind, uint32_t stream_id, struct buf *into);
  * one that ends it. The answer has no body. */
 void fault_frames_continuations(uint32_t stream_id, struct buf *first, struct buf *again,
                                 struct buf *last);
+/** An answer in parts: its head, the empty DATA that comes again and again, and the one that ends
+ * it. */
+void fault_frames_empty_data(uint32_t stream_id, struct buf *first, struct buf *again,
+                             struct buf *last);
 
 #endif

@@ -290,7 +290,7 @@ static void settings_lift(struct stream *stream, const struct fault_config *conf
 }
 
 static const struct fault_http2 settings = {
-    .begin = settings_begin, .live = settings_live, .lift = settings_lift};
+    .begin = settings_begin, .live = settings_live, .lift = settings_lift, .again = true};
 
 /* A number: [int64_t] */
 
@@ -320,7 +320,7 @@ static void streams_lift(struct stream *stream, const struct fault_config *confi
 }
 
 static const struct fault_http2 max_streams = {
-    .begin = streams_begin, .live = streams_live, .lift = streams_lift};
+    .begin = streams_begin, .live = streams_live, .lift = streams_lift, .again = true};
 
 static void window_begin(struct stream *stream, const struct fault_config *config,
                          struct h2_begin *begin)
@@ -346,7 +346,7 @@ static void window_lift(struct stream *stream, const struct fault_config *config
 }
 
 static const struct fault_http2 window = {
-    .begin = window_begin, .live = window_live, .lift = window_lift};
+    .begin = window_begin, .live = window_live, .lift = window_lift, .again = true, .joint = true};
 
 /* no-settings */
 
@@ -359,6 +359,61 @@ static void no_settings_begin(struct stream *stream, const struct fault_config *
 }
 
 static const struct fault_http2 no_settings = {.begin = no_settings_begin};
+
+/* no-ack */
+
+struct fault_no_ack {
+    int kind;
+};
+enum { NO_ACK_SETTINGS, NO_ACK_PING };
+
+static const struct choice no_ack_choices[] = {
+    {"settings", NO_ACK_SETTINGS, "SETTINGS"},
+    {"ping", NO_ACK_PING, "PING"},
+    {NULL},
+};
+static const struct type no_ack_kinds = TYPE_CHOICE(no_ack_choices);
+static const struct type no_ack_or_true = TYPE_OR_TRUE(&no_ack_kinds, int, "a name of these");
+static const struct row no_ack_rows[] = {
+    {"kind", &no_ack_or_true, offsetof(struct fault_no_ack, kind), 0, "settings",
+     "Which frames of the client."},
+};
+static const struct table no_ack_table = {
+    TABLE_ROWS("no-ack", no_ack_rows),
+    .doc = "Frames of the client that are not acknowledged, nor once the fault is lifted.",
+    .shorthand = "kind",
+    .empty_allowed = true,
+};
+static const struct type no_ack_type = TYPE_TABLE(&no_ack_table, struct fault_no_ack);
+
+static struct h2_silence silence_of(const struct fault_config *config)
+{
+    const struct fault_no_ack *no_ack = config->kind.value;
+    return (struct h2_silence){.settings = no_ack->kind == NO_ACK_SETTINGS,
+                               .ping = no_ack->kind == NO_ACK_PING};
+}
+
+static void no_ack_begin(struct stream *stream, const struct fault_config *config,
+                         struct h2_begin *begin)
+{
+    struct h2_silence silence = silence_of(config);
+    (void)stream;
+    begin->silence.settings |= silence.settings;
+    begin->silence.ping |= silence.ping;
+}
+
+static void no_ack_live(struct stream *stream, const struct fault_config *config)
+{
+    h2_silence(stream, silence_of(config), true);
+}
+
+static void no_ack_lift(struct stream *stream, const struct fault_config *config)
+{
+    h2_silence(stream, silence_of(config), false);
+}
+
+static const struct fault_http2 no_ack = {
+    .begin = no_ack_begin, .live = no_ack_live, .lift = no_ack_lift, .again = true};
 
 /* Floods */
 
@@ -469,10 +524,12 @@ static const struct fault_http2 ping_flood = {
 static const struct fault_http2 settings_flood = {
     .begin = settings_flood_begin, .live = settings_flood_live, .lift = flood_lift};
 
-static bool continuation_answer(struct exchange *exchange, const struct fault_config *config)
+/** Answers a request by a flood. */
+static bool flood_answer(struct exchange *exchange, const struct fault_config *config,
+                         void (*frames)(uint32_t stream_id, struct buf *first, struct buf *again,
+                                        struct buf *last))
 {
     struct stream *stream = exchange->stream;
-    uint32_t id = h2_stream_id(exchange);
     struct buf first;
     struct buf frame;
     struct buf last;
@@ -480,14 +537,14 @@ static bool continuation_answer(struct exchange *exchange, const struct fault_co
     buf_init(&first, BUF_OWN);
     buf_init(&frame, BUF_OWN);
     buf_init(&last, BUF_OWN);
-    fault_frames_continuations(id, &first, &frame, &last);
+    frames(h2_stream_id(exchange), &first, &frame, &last);
     flood = flood_of(config, buf_str(&frame), false);
     flood.first = buf_str(&first);
     flood.last = buf_str(&last);
     flood.whole = true;
     stream_enter(stream);
     h2_flood(stream, &flood, config);
-    /* the head ends the stream for the client; here it does so by a reset that waits behind it */
+    /* it ends the stream for the client; here a reset does so that waits behind it */
     if (!stream->closing)
         h2_reset(exchange, NGHTTP2_NO_ERROR);
     stream_leave(stream);
@@ -497,7 +554,18 @@ static bool continuation_answer(struct exchange *exchange, const struct fault_co
     return true;
 }
 
+static bool continuation_answer(struct exchange *exchange, const struct fault_config *config)
+{
+    return flood_answer(exchange, config, fault_frames_continuations);
+}
+
+static bool empty_data_answer(struct exchange *exchange, const struct fault_config *config)
+{
+    return flood_answer(exchange, config, fault_frames_empty_data);
+}
+
 static const struct fault_http2 continuation_flood = {.answer = continuation_answer};
+static const struct fault_http2 empty_data_flood = {.answer = empty_data_answer};
 
 /* bad-hpack, bad-frame */
 
@@ -598,11 +666,16 @@ const struct member fault_http2_members[] = {
                true),
     REQUEST("continuation-flood", &flood_type,
             "An answer whose head comes in that many CONTINUATION frames.", &continuation_flood),
+    REQUEST("empty-data-flood", &flood_type,
+            "An answer whose body is that many DATA frames with nothing in them.",
+            &empty_data_flood),
     REQUEST("bad-hpack", &bad_hpack_type, "An answer whose head cannot be decoded.", &bad_hpack),
     REQUEST("bad-frame", &bad_frame_type, "A frame that breaks a rule, before the answer.",
             &bad_frame),
     CONNECTION("no-settings", &type_true, "The connection begins without SETTINGS.", &no_settings,
                false),
+    CONNECTION("no-ack", &no_ack_type, "SETTINGS or PING of the client are not acknowledged.",
+               &no_ack, true),
     CONNECTION("max-streams", &value_type,
                "SETTINGS allow so many requests at a time; those beyond are refused.", &max_streams,
                true),

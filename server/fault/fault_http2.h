@@ -21,6 +21,11 @@ struct fault_http2 {
     /** The fault is lifted, or its connection left alone: what goes on by itself (a flood) ends.
      * Called only for connections that begin() or live() was called for, and that still live. */
     void (*lift)(struct stream *stream, const struct fault_config *config);
+    /** When another one is lifted from its connection, live() is called again: both may have said
+     * the same thing. */
+    bool again;
+    /** One of its kind is as much as several: lift() is called with the last one. */
+    bool joint;
     /**
      * A request that is about to be answered.
      *

@@ -178,6 +178,39 @@ static const struct fault_http2 *http2_of(const struct fault *fault)
     return fault->kind->layer == FAULT_HTTP2 ? fault->kind->how : NULL;
 }
 
+/** Whether a fault of the same kind still holds a connection. */
+static bool is_held(const struct fault *fault, const struct stream *stream)
+{
+    for (const struct fault *other = fault->faults->first; other; other = other->next)
+        if (http2_of(other) == http2_of(fault) && fault_struck(other, stream))
+            return true;
+    return false;
+}
+
+/** Has those that still hold a connection say again what the one that was lifted unsaid. */
+static void say_again(const struct faults *faults, struct stream *stream)
+{
+    for (const struct fault *other = faults->first; other && stream_is_live(stream);
+         other = other->next)
+        if (http2_of(other) && http2_of(other)->again && fault_struck(other, stream))
+            http2_of(other)->live(stream, other->config);
+}
+
+/** Lifts it from a connection that it struck. */
+static void lift_from(const struct fault *fault, struct stream *stream)
+{
+    const struct fault_http2 *http2 = http2_of(fault);
+    strike_forget(fault, stream);
+    if (!http2->lift || !stream_is_live(stream))
+        return;
+    stream_enter(stream);
+    if (!http2->joint || !is_held(fault, stream))
+        http2->lift(stream, fault->config);
+    if (http2->again)
+        say_again(fault->faults, stream);
+    stream_leave(stream);
+}
+
 void fault_lift(struct fault *fault)
 {
     struct faults *faults = fault->faults;
@@ -187,16 +220,9 @@ void fault_lift(struct fault *fault)
         return;
     faults->busy++;
     /* streams stay in the list, and their memory stays, until a later turn */
-    for (struct stream *stream = faults->port->oldest; stream; stream = stream->next) {
-        if (!fault_struck(fault, stream))
-            continue;
-        strike_forget(fault, stream);
-        if (!http2->lift || !stream_is_live(stream))
-            continue;
-        stream_enter(stream);
-        http2->lift(stream, fault->config);
-        stream_leave(stream);
-    }
+    for (struct stream *stream = faults->port->oldest; stream; stream = stream->next)
+        if (fault_struck(fault, stream))
+            lift_from(fault, stream);
     faults->busy--;
 }
 

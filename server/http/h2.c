@@ -673,6 +673,7 @@ static void *h2_start(struct stream *stream)
         stream->port->h2_begin(stream, &begin);
     h2_open(h2);
     h2->holds_window = begin.no_window;
+    h2->silence = begin.silence;
     if (!begin.no_settings)
         h2_begin_settings(h2, &begin);
     buf_append(&h2->raw, begin.raw);

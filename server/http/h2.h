@@ -64,6 +64,14 @@ void h2_settings(struct stream *stream, const struct h2_setting *settings, size_
 /** From now on no WINDOW_UPDATE leaves; or again: then what was held back leaves at once. */
 void h2_hold_window(struct stream *stream, bool hold);
 
+/** Which frames of the client are not acknowledged. */
+struct h2_silence {
+    bool settings;
+    bool ping;
+};
+/** From now on no acknowledgement of those leaves, or again; what was kept back never comes. */
+void h2_silence(struct stream *stream, struct h2_silence of, bool silent);
+
 /** Frames that are sent again and again, as fast as the client takes them. */
 struct h2_flood {
     struct str first; /**< bytes before all of them */
@@ -85,8 +93,9 @@ struct h2_begin {
     struct h2_setting settings[H2_MOST_SETTINGS]; /**< replace or add to ours; sent as they are,
                                                      also when illegal */
     size_t setting_count;
-    bool no_settings;     /**< send no SETTINGS at all */
-    bool no_window;       /**< never send WINDOW_UPDATE: clients starve */
+    bool no_settings; /**< send no SETTINGS at all */
+    bool no_window;   /**< never send WINDOW_UPDATE: clients starve */
+    struct h2_silence silence;
     struct str raw;       /**< bytes behind our SETTINGS */
     uint32_t max_streams; /**< 0 = 100 */
     struct h2 *h2;        /**< for h2_begin_flood() */

@@ -81,6 +81,7 @@ struct h2 {
     bool told;   /**< a GOAWAY of ours was sent */
     bool ending; /**< the connection ends once that is sent, whatever is under way */
     bool keep;   /**< the connection stays behind a GOAWAY */
+    struct h2_silence silence;
     bool holds_window;     /**< no WINDOW_UPDATE leaves */
     uint64_t held;         /**< of the connection's window: what would have been given since */
     size_t unacknowledged; /**< SETTINGS whose acknowledgement nghttp2 expects */

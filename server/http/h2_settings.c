@@ -84,6 +84,21 @@ void h2_settings(struct stream *stream, const struct h2_setting *settings, size_
     h2_leave(h2);
 }
 
+void h2_silence(struct stream *stream, struct h2_silence of, bool silent)
+{
+    struct h2 *h2 = stream->state;
+    if (!h2_is(stream) || stream->closing)
+        return;
+    /* what came before is acknowledged still */
+    h2_enter(h2);
+    h2_flush(h2);
+    if (of.settings)
+        h2->silence.settings = silent;
+    if (of.ping)
+        h2->silence.ping = silent;
+    h2_leave(h2);
+}
+
 static void append_window_update(struct buf *into, uint32_t stream_id, uint64_t *held)
 {
     if (!*held)

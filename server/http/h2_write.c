@@ -458,6 +458,14 @@ static void hold_window_update(struct h2 *h2, const uint8_t *frame)
         x->held += number_at(frame + 9);
 }
 
+/** Whether a frame is an acknowledgement that is not to leave. */
+static bool is_silenced(const struct h2 *h2, const uint8_t *frame)
+{
+    return (frame[4] & NGHTTP2_FLAG_ACK) &&
+           ((frame[3] == NGHTTP2_SETTINGS && h2->silence.settings) ||
+            (frame[3] == NGHTTP2_PING && h2->silence.ping));
+}
+
 bool h2_take_frame(struct h2 *h2, struct buf *out)
 {
     const uint8_t *frame;
@@ -468,6 +476,8 @@ bool h2_take_frame(struct h2 *h2, struct buf *out)
         h2->ghosts--;
         return true;
     }
+    if (is_silenced(h2, frame))
+        return true;
     if (h2->holds_window && frame[3] == NGHTTP2_WINDOW_UPDATE && size == 13) {
         hold_window_update(h2, frame);
         return true;

@@ -198,7 +198,8 @@ void compress_start(z_stream *stream, enum respond_compress how)
 void compress_piece(z_stream *stream, struct str piece, int flush, struct buf *into)
 {
     enum { ROOM = 16 * 1024 };
-    /* Pieces are at most RESPOND_FILE_SIZE or a request's size: far below the 4 GiB of avail_in. */
+    /* Pieces are at most FILE_SIZE (schema/file.h) or a request's size: far below the 4 GiB of
+     * avail_in. */
     GOTO_ASSERT(piece.size <= BUF_OWN);
     stream->next_in = (unsigned char *)(uintptr_t)piece.data;
     stream->avail_in = (unsigned)piece.size;

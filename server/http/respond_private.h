@@ -10,8 +10,7 @@
 #include <zlib.h>
 
 enum {
-    RESPOND_FILE_SIZE = 64 * 1024 * 1024, /**< the largest `file` */
-    RESPOND_PIECE = 64 * 1024,            /**< body bytes given to the codec at once */
+    RESPOND_PIECE = 64 * 1024,  /**< body bytes given to the codec at once */
     RESPOND_TURN = 1024 * 1024, /**< body bytes before other connections have their turn */
 };
 

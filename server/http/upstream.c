@@ -67,6 +67,12 @@ struct server *upstream_server(const struct upstream *upstream)
     return upstream->port->server;
 }
 
+struct tcp_record **upstream_records(struct upstream *upstream, struct arena **arena)
+{
+    *arena = upstream->arena;
+    return &upstream->records;
+}
+
 const struct limits *upstream_limits(const struct upstream *upstream)
 {
     return &upstream->now.limits;

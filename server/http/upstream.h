@@ -163,6 +163,10 @@ void upstream_free(struct upstream *upstream);
 /** What is done with connections of bytes that begin now; it lives as long as the upstream. */
 const struct tcp_work *upstream_work(const struct upstream *upstream);
 
+/** Where the failed receives of scripts are kept, and the arena that they live in: for
+ * server/tcp. */
+struct tcp_record **upstream_records(struct upstream *upstream, struct arena **arena);
+
 struct server *upstream_server(const struct upstream *upstream);
 const struct limits *upstream_limits(const struct upstream *upstream);
 struct port *upstream_port(const struct upstream *upstream);

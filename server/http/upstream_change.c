@@ -254,6 +254,7 @@ static void upstream_take(struct upstream *upstream, const struct upstream_confi
     port->tls = config_has_tls(now) ? upstream_tls : NULL;
     port->agreed = upstream_agreed;
     port->handshake_ns = now->limits.read_ns;
+    port->life_ns = now->limits.life_ns;
     port->max_connections = now->limits.max_connections;
     era_begin(upstream);
     upstream_take_faults(upstream, &upstream->now.faults);

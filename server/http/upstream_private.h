@@ -54,6 +54,7 @@ struct upstream {
     struct fallback *fallback;      /**< the default of now */
     struct fallback *base_fallback; /**< that of the spec */
     struct fallback *fallbacks;     /**< all that there were, newest first */
+    struct tcp_record *records;     /**< failed receives of scripts */
     struct faults *faults;          /**< that stand */
     const void *faults_of;          /**< the items of the config's list that was put there */
     uint64_t *fault_ids;            /**< of those */

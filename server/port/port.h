@@ -50,6 +50,7 @@ struct port {
     void (*told)(struct port *port, struct stream *stream);
     struct faults *faults; /**< what strikes its connections; NULL = nothing does */
     int64_t handshake_ns;  /**< a TLS handshake not whole by then is ended; 0 = no limit */
+    int64_t life_ns;       /**< the same of a connection of that age; 0 = no limit */
     void *owner;           /**< what the protocol works for: a struct upstream */
     struct str host;       /**< as written in the spec */
     uint16_t number;

@@ -109,8 +109,8 @@ static void pair_dial(struct tcp_pair *pair, struct str text, struct arena *aren
     }
     stream_pause(client);
     timer_start(&pair->timer, timeout_ns);
-    pair->dial =
-        endpoint_dial_new(client->server, &endpoint, &dial_user, pair, client->name_id, client);
+    pair->dial = endpoint_dial_new(client->server, &endpoint, &dial_user, pair, client->name_id,
+                                   client->number, stream_hops(client) + 1);
 }
 
 static void pair_nowhere(struct tcp_pair *pair, struct str why, bool alert)

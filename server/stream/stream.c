@@ -315,6 +315,18 @@ void stream_notice_end(struct stream *stream)
     stream_leave(stream);
 }
 
+bool stream_is_quiet(const struct stream *stream)
+{
+    char byte;
+    ssize_t got;
+    if (stream->closed || stream->peer_closing || stream->failed)
+        return false;
+    do
+        got = recv(stream->watcher.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+    while (got < 0 && errno == EINTR);
+    return got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
+}
+
 bool stream_read_now(struct stream *stream)
 {
     uint64_t received = stream->received;

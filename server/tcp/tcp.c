@@ -10,7 +10,8 @@ static int64_t time_after(int64_t from_ns, int64_t delay_ns)
 
 static int64_t idle_due(const struct tcp_clock *clock, const struct limits *limits)
 {
-    return limits->idle_ns ? time_after(clock->stream->active_ns, limits->idle_ns) : INT64_MAX;
+    return limits->idle_ns && !clock->held ? time_after(clock->stream->active_ns, limits->idle_ns)
+                                           : INT64_MAX;
 }
 
 static int64_t life_due(const struct tcp_clock *clock, const struct limits *limits)
@@ -45,7 +46,10 @@ static void clock_due(struct timer *timer)
         return;
     stream_enter(stream);
     if (idle_due(clock, limits) <= now) {
-        stream_close(stream, CLOSE_FIN);
+        if (clock->idle)
+            clock->idle(stream);
+        else
+            stream_close(stream, CLOSE_FIN);
     } else if (life_due(clock, limits) <= now) {
         clock->draining = true;
         stream_close(stream, CLOSE_DRAIN);
@@ -60,6 +64,14 @@ void tcp_clock_start(struct tcp_clock *clock, struct stream *stream)
     clock->stream = stream;
     timer_init(&clock->timer, stream->server->loop, clock_due);
     clock_arm(clock);
+}
+
+void tcp_clock_hold(struct tcp_clock *clock, bool held)
+{
+    clock->held = held;
+    clock->stream->active_ns = clock_now();
+    if (!clock->stream->closing)
+        clock_arm(clock);
 }
 
 void tcp_clock_stop(struct tcp_clock *clock)
@@ -77,6 +89,7 @@ const struct protocol *tcp_protocol(const struct tcp_work *work)
     static const struct protocol *const protocols[] = {
         [TCP_BEHAVE] = &tcp_behave_protocol,
         [TCP_FLOW] = &tcp_flow_protocol,
+        [TCP_SCRIPT] = &tcp_script_protocol,
     };
     GOTO_ASSERT((size_t)work->kind < COUNT_OF(protocols));
     return protocols[work->kind];

@@ -1,6 +1,7 @@
 /**
  * What the files of tcp share: behave.c echoes, discards, stalls and ends; flow.c sends all the
- * time; tcp.c has what all of them do: the limits in time, and the rows of an upstream.
+ * time; serve.c runs scripts (script.h); tcp.c has what all of them do: the limits in time, and the
+ * rows of an upstream.
  */
 #ifndef GOTO_SERVER_TCP_TCP_PRIVATE_H
 #define GOTO_SERVER_TCP_TCP_PRIVATE_H
@@ -12,11 +13,15 @@
 struct tcp_clock {
     struct stream *stream;
     struct timer timer;
-    bool draining; /**< the limit `life` has come */
+    bool draining;                       /**< the limit `life` has come */
+    bool held;                           /**< it is busy without bytes that move: not idle */
+    void (*idle)(struct stream *stream); /**< the limit `idle` has come; NULL = FIN */
 };
 
 /** Begins to look at the limits. */
 void tcp_clock_start(struct tcp_clock *clock, struct stream *stream);
+/** It is busy without bytes that move, until it no longer is: idle counts from then on. */
+void tcp_clock_hold(struct tcp_clock *clock, bool held);
 /** Ends it; again is allowed. */
 void tcp_clock_stop(struct tcp_clock *clock);
 
@@ -25,5 +30,6 @@ const struct tcp_work *tcp_stream_work(const struct stream *stream);
 
 extern const struct protocol tcp_behave_protocol;
 extern const struct protocol tcp_flow_protocol;
+extern const struct protocol tcp_script_protocol;
 
 #endif

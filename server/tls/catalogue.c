@@ -291,7 +291,7 @@ const struct tls_fault tls_catalogue[] = {
     {"handshake-plaintext", "The ClientHello is answered by HTTP/1.1 in clear, then FIN.",
      "tls-handshake", "wrong version number", WIRE(WIRE_PLAINTEXT)},
     {"handshake-oversized-record", "A record is longer than TLS allows.", "tls-handshake",
-     "packet length too long", WIRE(WIRE_OVERSIZED_RECORD)},
+     "data length too long", WIRE(WIRE_OVERSIZED_RECORD)},
     {"handshake-drip", "The server's handshake comes at 500 bytes a second.", NULL, NULL,
      HOW(.apply = apply_drip, .wire = WIRE_DRIP)},
 
@@ -335,11 +335,6 @@ bool tls_fault_covers(const struct tls_fault *later, const struct tls_fault *ear
 
 bool tls_fault_is_first(const struct tls_fault *fault)
 {
-    static const enum tls_wire first[] = {WIRE_STALL, WIRE_GARBAGE,   WIRE_RESET,
-                                          WIRE_CLOSE, WIRE_PLAINTEXT, WIRE_OVERSIZED_RECORD};
     const struct fault_how *how = fault->how;
-    for (size_t i = 0; i < COUNT_OF(first); i++)
-        if (how->wire == first[i])
-            return true;
-    return how->apply == apply_unrecognized_name;
+    return tls_wire_is_mute(how->wire) || how->apply == apply_unrecognized_name;
 }

@@ -73,9 +73,12 @@ static bool set_serial(X509 *x509)
 
 static bool set_time(ASN1_TIME *time, int64_t offset_ns)
 {
-    int64_t at_ns = clock_wall() + offset_ns;
-    time_t at = (time_t)(at_ns / CLOCK_SECOND);
-    return ASN1_TIME_set(time, at) != NULL;
+    int64_t now_ns = clock_wall();
+    int64_t rest_ns = now_ns % CLOCK_SECOND + offset_ns % CLOCK_SECOND;
+    /* in seconds, for nanoseconds end in the year 2262 */
+    int64_t at = now_ns / CLOCK_SECOND + offset_ns / CLOCK_SECOND +
+                 (rest_ns < 0 ? -1 : rest_ns / CLOCK_SECOND);
+    return ASN1_TIME_set(time, (time_t)at) != NULL;
 }
 
 static bool set_names(X509 *x509, const struct certificate_order *order, struct arena *arena,

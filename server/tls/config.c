@@ -362,6 +362,23 @@ static enum read_result check_made(struct reader *reader, const struct node *nod
     return result;
 }
 
+/** ECDSA has no signature with MD5, and the run's authorities sign by it. */
+static enum read_result check_md5(struct reader *reader, const struct node *node,
+                                  const struct tls_config *config)
+{
+    struct tls_plan plan = plan_of(config);
+    bool rsa = plan.key_type == KEY_RSA1024 || plan.key_type == KEY_RSA2048 ||
+               plan.key_type == KEY_RSA4096;
+    if (config->plan.digest != DIGEST_MD5 || (plan.issuer == ISSUER_SELF && rsa))
+        return READ_OK;
+    enum read_result result =
+        refuse(reader, node, "digest", "only a key of RSA that signs itself takes the digest md5");
+    if (result != READ_OK)
+        diagnostics_help(reader->diagnostics, "write 'issuer: self' and 'key-type: rsa2048', or "
+                                              "take sha1");
+    return result;
+}
+
 /** The private key of a certificate from a file: there is one, and it is the right one. */
 static enum read_result check_key(struct reader *reader, const struct node *node,
                                   const struct tls_config *config)
@@ -393,32 +410,27 @@ static enum read_result check_key(struct reader *reader, const struct node *node
 static struct str refused_group(const struct tls_plan *plan, SSL_CTX *context, struct arena *arena)
 {
     for (struct str rest = plan_groups(plan, arena); rest.size;) {
-        ptrdiff_t colon = str_find_byte(rest, ':');
-        size_t size = colon < 0 ? rest.size : (size_t)colon;
-        struct str group = arena_copy(arena, str_slice(rest, 0, size));
+        struct str group = arena_copy(arena, names_step(&rest));
         if (!SSL_CTX_set1_groups_list(context, group.data))
             return group;
-        rest = str_from(rest, size + 1);
     }
     return (struct str){0};
 }
 
-/** Adds what OpenSSL has against the ciphers or groups at `key`. */
-static void add_refusal(struct reader *reader, const struct node *node, const char *key,
-                        const struct tls_plan *plan, SSL_CTX *context)
+/** Adds what OpenSSL has against the ciphers or groups at `key`: against one name of them, or (data
+ * NULL) against all together. */
+static enum read_result add_refusal(struct reader *reader, const struct node *node, const char *key,
+                                    struct str name)
 {
     struct place place = node_find(node, str_of(key))->value->place;
     struct str why = tls_error_text(reader->arena);
-    struct str group = {0};
-    if (!strcmp(key, "groups"))
-        group = refused_group(plan, context, reader->arena);
-    if (group.data)
-        diagnostics_add(reader->diagnostics, place, "OpenSSL knows no group '" STR_FMT "'",
-                        STR_ARG(reader_shown(reader, group)));
+    if (name.data)
+        diagnostics_add(reader->diagnostics, place, "OpenSSL knows no %.*s '" STR_FMT "'",
+                        (int)strlen(key) - 1, key, STR_ARG(reader_shown(reader, name)));
     else
         diagnostics_add(reader->diagnostics, place, "OpenSSL refuses these %s: " STR_FMT, key,
                         STR_ARG(why));
-    ERR_clear_error();
+    return READ_FAILED;
 }
 
 /** What OpenSSL says of ciphers and groups; it is not touched without them. */
@@ -436,11 +448,18 @@ static enum read_result check_parameters(struct reader *reader, const struct nod
     SSL_CTX *context = SSL_CTX_new(TLS_server_method());
     GOTO_ASSERT(context);
     SSL_CTX_set_security_level(context, 0);
-    bool good = plan_set_parameters(plan, context, reader->arena, &key);
-    if (!good)
-        add_refusal(reader, node, key, plan, context);
+    enum read_result result = READ_OK;
+    struct str cipher = ciphers_refused(&plan->ciphers, context, reader->arena);
+    struct str group = refused_group(plan, context, reader->arena);
+    if (cipher.data)
+        result = add_refusal(reader, node, "ciphers", cipher);
+    if (group.data)
+        result = add_refusal(reader, node, "groups", group);
+    if (result == READ_OK && !plan_set_parameters(plan, context, reader->arena, &key))
+        result = add_refusal(reader, node, key, (struct str){0});
     SSL_CTX_free(context);
-    return good ? READ_OK : READ_FAILED;
+    ERR_clear_error();
+    return result;
 }
 
 static enum read_result check_versions(struct reader *reader, const struct node *node,
@@ -517,6 +536,7 @@ static enum read_result tls_check(struct reader *reader, const struct node *node
     enum read_result result = check_fault(reader, node, config);
     result = read_worse(result, check_alert(reader, node, config));
     result = read_worse(result, check_made(reader, node, config));
+    result = read_worse(result, check_md5(reader, node, config));
     result = read_worse(result, check_key(reader, node, config));
     result = read_worse(result, check_versions(reader, node, plan));
     result = read_worse(result, check_parameters(reader, node, plan));

@@ -126,6 +126,11 @@ extern const struct type type_key_file;
 
 /** How many suites of TLS 1.3 are among ciphers of a list; *others: how many others are. */
 size_t ciphers_count(const struct list *ciphers, size_t *others);
+/** Takes the next name off a text such as "A:B". */
+struct str names_step(struct str *rest);
+/** The first of ciphers that OpenSSL does not know, which it leaves out of a list with others
+ * without a word; data NULL if it knows each. Sets some in the context, and leaves errors. */
+struct str ciphers_refused(const struct list *ciphers, SSL_CTX *context, struct arena *arena);
 /** Sets ciphers (of all versions) and groups; *what is then "ciphers" or "groups", and false
  * returned, if OpenSSL refuses them. Leaves OpenSSL's errors in their queue. */
 GOTO_MUST_USE bool plan_set_parameters(const struct tls_plan *plan, SSL_CTX *context,

@@ -110,8 +110,10 @@ X509_NAME *name_read(struct str text, struct arena *arena, struct str *why)
         good = text.size > 0;
     }
     buf_clear(&value);
-    if (good)
+    if (good) {
+        *why = (struct str){0};
         return name;
+    }
     X509_NAME_free(name);
     return NULL;
 }

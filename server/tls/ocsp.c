@@ -27,8 +27,9 @@ static bool ocsp_fill(OCSP_BASICRESP *basic, OCSP_CERTID *id, enum ocsp_state st
 static bool ocsp_write(OCSP_BASICRESP *basic, const struct certificate *issuer, struct arena *arena,
                        struct str *answer)
 {
+    const EVP_MD *digest = EVP_PKEY_is_a(issuer->key, "ED25519") ? NULL : EVP_sha256();
     /* The issuer's certificate goes with it: roots are not sent by the handshake. */
-    if (!OCSP_basic_sign(basic, issuer->x509, issuer->key, EVP_sha256(), NULL, 0))
+    if (!OCSP_basic_sign(basic, issuer->x509, issuer->key, digest, NULL, 0))
         return false;
     unsigned char *der = NULL;
     OCSP_RESPONSE *response = OCSP_response_create(OCSP_RESPONSE_STATUS_SUCCESSFUL, basic);

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 
 #include <openssl/err.h>
+#include <string.h>
 
 #define DAY_NS (INT64_C(86400) * CLOCK_SECOND)
 
@@ -57,6 +58,15 @@ static bool is_suite(struct str cipher)
     return str_starts(cipher, STR("TLS_"));
 }
 
+struct str names_step(struct str *rest)
+{
+    ptrdiff_t colon = str_find_byte(*rest, ':');
+    size_t size = colon < 0 ? rest->size : (size_t)colon;
+    struct str name = str_slice(*rest, 0, size);
+    *rest = str_from(*rest, colon < 0 ? size : size + 1);
+    return name;
+}
+
 /** Visits the names of a list of lists: "A:B" counts as two. Returns how many are suites of TLS
  * 1.3; joins those, or the others, in *text. */
 static size_t ciphers_join(const struct list *ciphers, bool suites, struct arena *arena,
@@ -68,10 +78,7 @@ static size_t ciphers_join(const struct list *ciphers, bool suites, struct arena
     *text = STR("");
     for (size_t i = 0; i < ciphers->count; i++) {
         for (struct str rest = items[i]; rest.size;) {
-            ptrdiff_t colon = str_find_byte(rest, ':');
-            struct str one = str_slice(rest, 0, colon < 0 ? rest.size : (size_t)colon);
-            rest = str_from(rest, colon < 0 ? rest.size : (size_t)colon + 1);
-            one = str_trim(one);
+            struct str one = str_trim(names_step(&rest));
             if (!one.size)
                 continue;
             *(is_suite(one) ? &found : others) += 1;
@@ -87,6 +94,30 @@ size_t ciphers_count(const struct list *ciphers, size_t *others)
 {
     struct str none;
     return ciphers_join(ciphers, true, NULL, &none, others);
+}
+
+/** Whether OpenSSL takes a name alone; words that take out or sort ones (`!RC4`, `@STRENGTH`) are
+ * taken. */
+static bool cipher_is_known(struct str name, SSL_CTX *context, struct arena *arena)
+{
+    const char *text = arena_copy(arena, name).data;
+    if (!name.size || strchr("!-+@", name.data[0]))
+        return true;
+    return is_suite(name) ? SSL_CTX_set_ciphersuites(context, text) == 1
+                          : SSL_CTX_set_cipher_list(context, text) == 1;
+}
+
+struct str ciphers_refused(const struct list *ciphers, SSL_CTX *context, struct arena *arena)
+{
+    const struct str *items = ciphers->items;
+    for (size_t i = 0; i < ciphers->count; i++) {
+        for (struct str rest = items[i]; rest.size;) {
+            struct str one = str_trim(names_step(&rest));
+            if (!cipher_is_known(one, context, arena))
+                return one;
+        }
+    }
+    return (struct str){0};
 }
 
 struct str plan_suites(const struct tls_plan *plan, struct arena *arena)

@@ -312,7 +312,9 @@ static void context_adopt(const struct setup_context *of, SSL *ssl)
 static int answer_hello(SSL *ssl, int *alert, void *context)
 {
     const struct setup_contexts *contexts = context;
-    const struct setup_context *of = contexts_find(contexts, hello_name(ssl));
+    struct str name = hello_name(ssl);
+    const struct setup_context *of = contexts_find(contexts, name);
+    tls_layer_asked(ssl, name);
     if (of != contexts->items)
         context_adopt(of, ssl);
     if (of->alert < 0)
@@ -489,7 +491,7 @@ static struct tls_plan plan_of_name(const struct tls_plan *port, const struct tl
     return plan;
 }
 
-/** Makes the contexts of all names, and lets the ClientHello choose where there is a choice. */
+/** Makes the contexts of all names, and lets the ClientHello choose among them. */
 static bool making_contexts(struct making *making, const struct tls_config *config)
 {
     const struct tls_plan *port = making->port;
@@ -498,7 +500,6 @@ static bool making_contexts(struct making *making, const struct tls_config *conf
     struct setup_contexts *contexts = making->setup->own;
     contexts->items = arena_alloc_array(making->arena, count + 1, sizeof *contexts->items);
     contexts->swapped = port->swap_names && count > 1;
-    bool chooses = count > 0 || port->alert >= 0;
     contexts->count = 1; /* those begun are freed, also when one fails */
     if (!context_make(making, port, (struct str){0}, &contexts->items[0]))
         return false;
@@ -509,8 +510,7 @@ static bool making_contexts(struct making *making, const struct tls_config *conf
         if (!context_make(making, &plan, entries[i].name, &contexts->items[i + 1]))
             return false;
     }
-    if (chooses)
-        SSL_CTX_set_client_hello_cb(contexts->items[0].context, answer_hello, contexts);
+    SSL_CTX_set_client_hello_cb(contexts->items[0].context, answer_hello, contexts);
     return true;
 }
 

@@ -1,7 +1,8 @@
 /**
  * What the files of TLS share: config.c reads what a spec says, certificate.c and authority.c make
  * certificates, catalogue.c has a row for each fault, setup.c makes contexts of all that, layer.c
- * speaks it on a connection, wire.c breaks the records below.
+ * speaks it on a connection, as server for accept.c and as client for connect.c, wire.c breaks the
+ * records below.
  */
 #ifndef GOTO_SERVER_TLS_TLS_PRIVATE_H
 #define GOTO_SERVER_TLS_TLS_PRIVATE_H
@@ -45,10 +46,24 @@ struct tls_setup {
     void *own;              /**< setup.c's: contexts by name, staples … */
 };
 
+struct tls_client;
+struct tls_layer;
+
+/** What a side makes of what happens on a connection. */
+struct tls_role {
+    void (*stands)(struct tls_layer *layer); /**< the handshake is whole: sets layer->stands */
+    /** OpenSSL's queue says why; layer->failed is set, and what it wrote is not handed on yet. */
+    void (*failed)(struct tls_layer *layer);
+    void (*cut)(struct tls_layer *layer); /**< FIN of the peer within the handshake */
+    void (*gone)(struct tls_layer *layer);
+};
+
 /** What layer.c knows of a connection; SSL_get_app_data() of its SSL. */
 struct tls_layer {
     struct stage stage;
-    struct tls_setup *setup; /**< held */
+    const struct tls_role *role;
+    struct tls_setup *setup;   /**< of a server, held */
+    struct tls_client *client; /**< of a client, held */
     SSL *ssl;
     BIO *from_peer; /**< memory: records that came */
     BIO *to_peer;   /**< memory: records to be sent */
@@ -61,8 +76,29 @@ struct tls_layer {
     bool journalled;    /**< its end is in the journal */
     bool peer_closed;   /**< close_notify came */
     bool failed;        /**< nothing can be read or written any more */
+    bool abrupt;        /**< it ends without close_notify */
+    const char *error;  /**< of a client: the name of the error that it failed with; NULL = none */
+    struct str why;     /**< the same in words */
 };
 
+/** A layer that was not pushed yet. */
+struct tls_layer *tls_layer_new(SSL_CTX *context, const struct tls_role *role);
+/** The layer of a stream with this role; NULL if it has none. */
+struct tls_layer *tls_layer_of(const struct stream *stream, const struct tls_role *role);
+/** Hands on the records that OpenSSL has written. */
+void tls_layer_pump(struct tls_layer *layer);
+/** Goes on with the handshake; whether it stands now. */
+bool tls_layer_shake(struct tls_layer *layer);
+/** OpenSSL's reason for what just failed. */
+struct str tls_layer_reason(void);
+
+/** The ClientHello asks for that name (data NULL = none): so it is known also of a handshake that
+ * is refused before OpenSSL has looked at it. What is no name is left to OpenSSL, and so is an SSL
+ * without a layer. */
+void tls_layer_asked(SSL *ssl, struct str name);
+
+/** Whether nothing of TLS leaves at all: a stall, or another answer to the ClientHello. */
+bool tls_wire_is_mute(enum tls_wire wire);
 /**
  * The stage below a layer that breaks its records; NULL when the setup's wire is WIRE_NONE or
  * WIRE_NO_CLOSE_NOTIFY (which is the layer's). It is pushed before the layer.

@@ -35,7 +35,7 @@ static struct wire *wire_of(struct stage *stage)
 }
 
 /** TLS above, always the next one. */
-static const struct tls_layer *wire_layer(const struct wire *wire)
+static struct tls_layer *wire_layer(const struct wire *wire)
 {
     return CONTAINER_OF(wire->stage.up, struct tls_layer, stage);
 }
@@ -80,6 +80,7 @@ static void wire_send_random(struct wire *wire, size_t size, struct str head)
 static void wire_send_alert(struct wire *wire)
 {
     const char record[] = {RECORD_ALERT, 3, 3, 0, 2, SSL3_AL_FATAL, (char)wire->alert};
+    wire_layer(wire)->alert_sent = wire->alert;
     wire_send(wire, (struct str){record, sizeof record});
 }
 
@@ -115,12 +116,21 @@ static void wire_answer(struct wire *wire)
     stream_close(stream, wire->kind == WIRE_RESET ? CLOSE_RST : CLOSE_FIN);
 }
 
+bool tls_wire_is_mute(enum tls_wire wire)
+{
+    static const enum tls_wire mute[] = {WIRE_STALL, WIRE_GARBAGE,   WIRE_RESET,
+                                         WIRE_CLOSE, WIRE_PLAINTEXT, WIRE_OVERSIZED_RECORD,
+                                         WIRE_ALERT};
+    for (size_t i = 0; i < COUNT_OF(mute); i++)
+        if (wire == mute[i])
+            return true;
+    return false;
+}
+
 /** Whether this kind answers the ClientHello itself. */
 static bool wire_answers(const struct wire *wire)
 {
-    return wire->kind == WIRE_GARBAGE || wire->kind == WIRE_RESET || wire->kind == WIRE_CLOSE ||
-           wire->kind == WIRE_PLAINTEXT || wire->kind == WIRE_OVERSIZED_RECORD ||
-           wire->kind == WIRE_ALERT;
+    return wire->kind != WIRE_STALL && tls_wire_is_mute(wire->kind);
 }
 
 /** Whether the client's first record is whole; one that is none counts as such. */

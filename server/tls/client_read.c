@@ -1,5 +1,5 @@
 /* `tls:` of a step, as read. */
-#include "runner/client/http_tls.h"
+#include "server/tls/client.h"
 #include "server/tls/config.h"
 
 #include <openssl/err.h>
@@ -58,7 +58,7 @@ static const struct type type_sni = {.name = "the name of a host, of at most 255
 
 static void options_preset(void *into)
 {
-    struct http_tls_options *options = into;
+    struct tls_client_options *options = into;
     options->verify = true;
 }
 
@@ -70,7 +70,7 @@ static enum read_result refuse_key(struct reader *reader, const struct node *nod
 }
 
 static enum read_result check_certificate(struct reader *reader, const struct node *node,
-                                          const struct http_tls_options *options)
+                                          const struct tls_client_options *options)
 {
     if (options->key && !options->cert)
         return refuse_key(reader, node, "key", "a 'key' needs the 'cert' that it belongs to");
@@ -90,7 +90,7 @@ static enum read_result check_certificate(struct reader *reader, const struct no
 
 static enum read_result options_check(struct reader *reader, const struct node *node, void *into)
 {
-    const struct http_tls_options *options = into;
+    const struct tls_client_options *options = into;
     enum read_result result = check_certificate(reader, node, options);
     if (options->min && options->max && options->min > options->max)
         result = refuse_key(reader, node, "min", "'min' is above 'max'");
@@ -100,32 +100,33 @@ static enum read_result options_check(struct reader *reader, const struct node *
 }
 
 static const struct row options_rows[] = {
-    {"ca", &type_certificate_file, offsetof(struct http_tls_options, ca), 0,
+    {"ca", &type_certificate_file, offsetof(struct tls_client_options, ca), 0,
      "the run's authority; for others than the run's ports also the system's",
      "A PEM file with the authorities that are trusted, and no others."},
-    {"verify", &type_bool, offsetof(struct http_tls_options, verify), 0, "true",
+    {"verify", &type_bool, offsetof(struct tls_client_options, verify), 0, "true",
      "Whether the server's certificate must be good; without it any is taken."},
-    {"cert", &type_certificate_file, offsetof(struct http_tls_options, cert), 0, NULL,
+    {"cert", &type_certificate_file, offsetof(struct tls_client_options, cert), 0, NULL,
      "A PEM file with the client's certificate and what signed it, such as ${client-cert}."},
-    {"key", &type_key_file, offsetof(struct http_tls_options, key), 0,
+    {"key", &type_key_file, offsetof(struct tls_client_options, key), 0,
      "the one in the file of 'cert'", "A PEM file with the key of `cert`, such as ${client-key}."},
-    {"sni", &type_sni, offsetof(struct http_tls_options, sni), 0, "the URL's host, if it is a name",
+    {"sni", &type_sni, offsetof(struct tls_client_options, sni), 0,
+     "the URL's host, if it is a name",
      "The name that the server is asked for, and that its certificate must be valid for."},
-    {"min", &type_tls_version, offsetof(struct http_tls_options, min), 0, "OpenSSL's: 1.2",
+    {"min", &type_tls_version, offsetof(struct tls_client_options, min), 0, "OpenSSL's: 1.2",
      "The lowest version that is offered; below 1.2 weak keys and digests are taken, too."},
-    {"max", &type_tls_version, offsetof(struct http_tls_options, max), 0, "1.3",
+    {"max", &type_tls_version, offsetof(struct tls_client_options, max), 0, "1.3",
      "The highest version that is offered."},
-    {"alpn", &type_alpn, offsetof(struct http_tls_options, alpn), 0, "by `version`",
+    {"alpn", &type_alpn, offsetof(struct tls_client_options, alpn), 0, "by `version`",
      "The protocols that are offered, whatever `version` says; [] offers none."},
-    {"ocsp", &type_bool, offsetof(struct http_tls_options, ocsp), 0, "false",
+    {"ocsp", &type_bool, offsetof(struct tls_client_options, ocsp), 0, "false",
      "A stapled OCSP answer must come and say that the certificate is good."},
 };
 
-const struct table http_tls_table = {
+const struct table tls_client_table = {
     TABLE_ROWS("tls", options_rows),
     .doc = "How the client speaks TLS.",
     .preset = options_preset,
     .check = options_check,
 };
-static const struct type options_type = TYPE_TABLE(&http_tls_table, struct http_tls_options);
-const struct type http_tls_type = TYPE_POINTER(&options_type);
+static const struct type options_type = TYPE_TABLE(&tls_client_table, struct tls_client_options);
+const struct type tls_client_type = TYPE_POINTER(&options_type);

@@ -2,7 +2,7 @@
  * Which error name TLS gives a failed exchange: by OCSP, the result of verification, the alert that
  * came or went, OpenSSL's reason, in that order. docs/guide.md has the same as a table.
  */
-#include "runner/client/http_tls.h"
+#include "server/tls/client.h"
 
 #include <openssl/err.h>
 #include <openssl/x509_vfy.h>
@@ -91,7 +91,7 @@ static unsigned long number_behind(struct str words, struct str text, int base)
 }
 
 /** OpenSSL's reason: of the handshake, or "error:0A000126:" in libcurl's words. */
-static int reason_of(const struct http_tls *tls, struct str words)
+static int reason_of(const struct tls_client *tls, struct str words)
 {
     unsigned long error = number_behind(words, STR("error:"), 16);
     if (tls->reason || ERR_GET_LIB(error) != ERR_LIB_SSL)
@@ -100,7 +100,7 @@ static int reason_of(const struct http_tls *tls, struct str words)
 }
 
 /** An alert by which the server refuses our certificate, or misses one. */
-static bool is_about_our_certificate(const struct http_tls *tls)
+static bool is_about_our_certificate(const struct tls_client *tls)
 {
     const char *name = verdict_name(received_verdicts, tls->alert_received);
     if (name && strcmp(name, "tls-client-cert") == 0)
@@ -110,7 +110,7 @@ static bool is_about_our_certificate(const struct http_tls *tls)
            !tls->sent_certificate;
 }
 
-static const char *received_name(const struct http_tls *tls)
+static const char *received_name(const struct tls_client *tls)
 {
     if (is_about_our_certificate(tls))
         return "tls-client-cert";
@@ -121,12 +121,12 @@ static const char *received_name(const struct http_tls *tls)
 }
 
 /** The handshake did not come to its end. */
-static const char *handshake_name(const struct http_tls *tls, struct str words)
+static const char *handshake_name(const struct tls_client *tls, struct str words)
 {
     const char *name = verdict_name(verify_verdicts, tls->verified);
-    if (tls->ocsp == HTTP_OCSP_REVOKED)
+    if (tls->ocsp == TLS_OCSP_REVOKED)
         return "tls-revoked";
-    if (tls->ocsp != HTTP_OCSP_FINE)
+    if (tls->ocsp != TLS_OCSP_FINE)
         return "tls-handshake";
     if (tls->verified != X509_V_OK)
         return name ? name : "tls-handshake";
@@ -148,7 +148,7 @@ static const char *socket_name(int os_errno)
     return os_errno == ETIMEDOUT ? "timeout" : NULL;
 }
 
-const char *http_tls_error(const struct http_tls *tls, struct str words, int os_errno)
+const char *tls_client_error(const struct tls_client *tls, struct str words, int os_errno)
 {
     bool judged = tls->alert_received >= 0 || tls->alert_sent >= 0;
     const char *name = judged ? NULL : socket_name(os_errno);
@@ -164,7 +164,7 @@ const char *http_tls_error(const struct http_tls *tls, struct str words, int os_
     return judged ? "protocol" : NULL;
 }
 
-bool http_tls_is_eof(const struct http_tls *tls, struct str words)
+bool tls_client_is_eof(const struct tls_client *tls, struct str words)
 {
     return tls->stands && reason_of(tls, words) == SSL_R_UNEXPECTED_EOF_WHILE_READING;
 }

@@ -1,4 +1,4 @@
-#include "runner/client/http_tls.h"
+#include "server/tls/client.h"
 
 #include "base/memory.h"
 #include "server/tls/authority.h"
@@ -19,7 +19,7 @@ static void index_free(void *parent, void *object, CRYPTO_EX_DATA *data, int ind
     (void)index;
     (void)argl;
     (void)argp;
-    http_tls_release(object);
+    tls_client_release(object);
 }
 
 static int record_index(void)
@@ -31,20 +31,20 @@ static int record_index(void)
     return index;
 }
 
-static struct http_tls *record_of(const SSL *ssl)
+static struct tls_client *record_of(const SSL *ssl)
 {
     return SSL_CTX_get_ex_data(SSL_get_SSL_CTX(ssl), record_index());
 }
 
-struct http_tls *http_tls_of(const SSL *ssl)
+struct tls_client *tls_client_of(const SSL *ssl)
 {
-    struct http_tls *tls = ssl ? record_of(ssl) : NULL;
+    struct tls_client *tls = ssl ? record_of(ssl) : NULL;
     if (tls)
         tls->references++;
     return tls;
 }
 
-void http_tls_release(struct http_tls *tls)
+void tls_client_release(struct tls_client *tls)
 {
     if (!tls || --tls->references)
         return;
@@ -53,7 +53,7 @@ void http_tls_release(struct http_tls *tls)
     memory_free(tls);
 }
 
-static void keep_leaf(struct http_tls *tls, X509 *leaf)
+static void keep_leaf(struct tls_client *tls, X509 *leaf)
 {
     if (!leaf || tls->leaf)
         return;
@@ -64,7 +64,7 @@ static void keep_leaf(struct http_tls *tls, X509 *leaf)
 /* What OpenSSL tells while a connection lives. */
 
 /** The error that ended something: the newest one of the TLS library itself. */
-static void note_reason(struct http_tls *tls)
+static void note_reason(struct tls_client *tls)
 {
     const char *function = NULL;
     unsigned long error = ERR_peek_last_error_all(NULL, NULL, &function, NULL, NULL);
@@ -82,7 +82,7 @@ static bool is_fatal(const SSL *ssl, int value)
     return fatal && alert != SSL_AD_CLOSE_NOTIFY && alert != SSL_AD_USER_CANCELLED;
 }
 
-static void note_alert(struct http_tls *tls, const SSL *ssl, int where, int value)
+static void note_alert(struct tls_client *tls, const SSL *ssl, int where, int value)
 {
     if ((value & 0xff) == SSL_AD_CLOSE_NOTIFY && where & SSL_CB_READ)
         tls->closed = true;
@@ -95,7 +95,7 @@ static void note_alert(struct http_tls *tls, const SSL *ssl, int where, int valu
         note_reason(tls);
 }
 
-static void note_agreed(struct http_tls *tls, const SSL *ssl)
+static void note_agreed(struct tls_client *tls, const SSL *ssl)
 {
     const unsigned char *alpn = NULL;
     unsigned size = 0;
@@ -110,7 +110,7 @@ static void note_agreed(struct http_tls *tls, const SSL *ssl)
 
 static void on_info(const SSL *ssl, int where, int value)
 {
-    struct http_tls *tls = record_of(ssl);
+    struct tls_client *tls = record_of(ssl);
     if (where & SSL_CB_HANDSHAKE_START && tls->sni && !tls->stands)
         SSL_set_tlsext_host_name((SSL *)ssl, tls->sni); /* libcurl has set its own by now */
     if (where & SSL_CB_ALERT)
@@ -121,7 +121,7 @@ static void on_info(const SSL *ssl, int where, int value)
         note_reason(tls);
 }
 
-static void note_handshake_message(struct http_tls *tls, bool sent, int message, size_t size)
+static void note_handshake_message(struct tls_client *tls, bool sent, int message, size_t size)
 {
     /* a certificate message without certificates: 4 bytes of head, and lengths that are 0 */
     enum { EMPTY_CERTIFICATE = 8 };
@@ -133,7 +133,7 @@ static void note_handshake_message(struct http_tls *tls, bool sent, int message,
         tls->asked_certificate = true;
 }
 
-static void note_record(struct http_tls *tls, const SSL *ssl, int type)
+static void note_record(struct tls_client *tls, const SSL *ssl, int type)
 {
     if (!tls->stands || type != SSL3_RT_APPLICATION_DATA)
         return;
@@ -145,7 +145,7 @@ static void note_record(struct http_tls *tls, const SSL *ssl, int type)
 static void on_message(int sent, int version, int type, const void *bytes, size_t size, SSL *ssl,
                        void *context)
 {
-    struct http_tls *tls = context;
+    struct tls_client *tls = context;
     const uint8_t *first = bytes;
     (void)version;
     if (size == 0)
@@ -162,7 +162,7 @@ static void on_message(int sent, int version, int type, const void *bytes, size_
 
 static int on_certificate(X509_STORE_CTX *chain, void *context)
 {
-    struct http_tls *tls = context;
+    struct tls_client *tls = context;
     keep_leaf(tls, X509_STORE_CTX_get0_cert(chain));
     if (!tls->verify)
         return 1;
@@ -173,11 +173,11 @@ static int on_certificate(X509_STORE_CTX *chain, void *context)
 
 static int on_status(SSL *ssl, void *context)
 {
-    struct http_tls *tls = context;
-    tls->ocsp = http_ocsp_judge(ssl, &tls->ocsp_words);
-    if (tls->ocsp != HTTP_OCSP_REVOKED && !tls->demand_ocsp)
-        tls->ocsp = HTTP_OCSP_FINE;
-    return tls->ocsp == HTTP_OCSP_FINE;
+    struct tls_client *tls = context;
+    tls->ocsp = tls_ocsp_judge(ssl, &tls->ocsp_words);
+    if (tls->ocsp != TLS_OCSP_REVOKED && !tls->demand_ocsp)
+        tls->ocsp = TLS_OCSP_FINE;
+    return tls->ocsp == TLS_OCSP_FINE;
 }
 
 /* A new context. */
@@ -195,7 +195,7 @@ static void trust_system(X509_STORE *store)
     X509_STORE_load_file(store, X509_get_default_cert_file());
 }
 
-static void set_trust(SSL_CTX *context, const struct http_tls_plan *plan)
+static void set_trust(SSL_CTX *context, const struct tls_client_plan *plan)
 {
     X509_STORE *store = X509_STORE_new();
     GOTO_ASSERT(store);
@@ -215,7 +215,7 @@ static void set_trust(SSL_CTX *context, const struct http_tls_plan *plan)
 }
 
 /** The name that is sent is the name that the certificate must be valid for. */
-static void set_name(SSL_CTX *context, const struct http_tls_plan *plan, struct arena *arena)
+static void set_name(SSL_CTX *context, const struct tls_client_plan *plan, struct arena *arena)
 {
     X509_VERIFY_PARAM *param = SSL_CTX_get0_param(context);
     struct str name = plan->options && plan->options->sni.data ? plan->options->sni : plan->host;
@@ -235,7 +235,7 @@ static void alpn_add(struct buf *wire, struct str name)
     buf_append(wire, name);
 }
 
-static void set_alpn(SSL_CTX *context, const struct http_tls_plan *plan)
+static void set_alpn(SSL_CTX *context, const struct tls_client_plan *plan)
 {
     struct buf wire;
     buf_init(&wire, BUF_OWN);
@@ -251,7 +251,7 @@ static void set_alpn(SSL_CTX *context, const struct http_tls_plan *plan)
     buf_clear(&wire);
 }
 
-static bool set_versions(SSL_CTX *context, const struct http_tls_options *options)
+static bool set_versions(SSL_CTX *context, const struct tls_client_options *options)
 {
     int min = TLS1_2_VERSION;
     int max = options ? options->max : 0;
@@ -266,7 +266,7 @@ static bool set_versions(SSL_CTX *context, const struct http_tls_options *option
            SSL_CTX_set_max_proto_version(context, max);
 }
 
-static bool set_certificate(SSL_CTX *context, const struct http_tls_options *options)
+static bool set_certificate(SSL_CTX *context, const struct tls_client_options *options)
 {
     if (!options || !options->cert)
         return true;
@@ -278,9 +278,9 @@ static bool set_certificate(SSL_CTX *context, const struct http_tls_options *opt
     return good && SSL_CTX_use_PrivateKey(context, key->key) == 1;
 }
 
-static struct http_tls *record_new(const struct http_tls_plan *plan)
+static struct tls_client *record_new(const struct tls_client_plan *plan)
 {
-    struct http_tls *tls = memory_alloc(sizeof *tls);
+    struct tls_client *tls = memory_alloc(sizeof *tls);
     tls->references = 1;
     tls->verify = !plan->options || plan->options->verify;
     tls->demand_ocsp = plan->options && plan->options->ocsp;
@@ -294,7 +294,7 @@ static struct http_tls *record_new(const struct http_tls_plan *plan)
     return tls;
 }
 
-static void set_callbacks(SSL_CTX *context, struct http_tls *tls)
+static void set_callbacks(SSL_CTX *context, struct tls_client *tls)
 {
     SSL_CTX_set_info_callback(context, on_info);
     SSL_CTX_set_msg_callback(context, on_message);
@@ -308,15 +308,15 @@ static void set_callbacks(SSL_CTX *context, struct http_tls *tls)
     }
 }
 
-struct http_tls *http_tls_context(SSL_CTX *context, const struct http_tls_plan *plan,
-                                  struct arena *arena, struct str *why)
+struct tls_client *tls_client_context(SSL_CTX *context, const struct tls_client_plan *plan,
+                                      struct arena *arena, struct str *why)
 {
     ERR_clear_error();
     if (!set_versions(context, plan->options) || !set_certificate(context, plan->options)) {
         *why = tls_error_text(arena);
         return NULL;
     }
-    struct http_tls *tls = record_new(plan);
+    struct tls_client *tls = record_new(plan);
     SSL_CTX_set_ex_data(context, record_index(), tls); /* the context has the first reference */
     tls->references++;
     /* what ends without close_notify was maybe cut */
@@ -333,32 +333,32 @@ struct http_tls *http_tls_context(SSL_CTX *context, const struct http_tls_plan *
 
 /* What others ask. */
 
-bool http_tls_is_closed(const struct http_tls *tls)
+bool tls_client_is_closed(const struct tls_client *tls)
 {
     return tls->closed;
 }
 
-bool http_tls_is_h2(const struct http_tls *tls)
+bool tls_client_is_h2(const struct tls_client *tls)
 {
     return str_is(str_of(tls->alpn), "h2");
 }
 
-void http_tls_sending(struct http_tls *tls)
+void tls_client_sending(struct tls_client *tls)
 {
     tls->answered = false;
     tls->record_open = false;
 }
 
-bool http_tls_has_received(const struct http_tls *tls)
+bool tls_client_has_received(const struct tls_client *tls)
 {
     return tls->answered || tls->record_open;
 }
 
 /** The paths and names that the options have, a line each. */
-struct str http_tls_key(const struct http_tls_plan *plan, struct arena *arena)
+struct str tls_client_key(const struct tls_client_plan *plan, struct arena *arena)
 {
-    static const struct http_tls_options defaults = {.verify = true};
-    const struct http_tls_options *options = plan->options ? plan->options : &defaults;
+    static const struct tls_client_options defaults = {.verify = true};
+    const struct tls_client_options *options = plan->options ? plan->options : &defaults;
     const struct pem_file *files[] = {options->ca, options->cert, options->key};
     const struct str *names = options->alpn ? options->alpn->items : NULL;
     struct buf key;
@@ -374,16 +374,4 @@ struct str http_tls_key(const struct http_tls_plan *plan, struct arena *arena)
     struct str text = arena_copy(arena, buf_str(&key));
     buf_clear(&key);
     return text;
-}
-
-void http_tls_collect(const struct http_tls *tls, struct http_result *result, struct arena *arena)
-{
-    if (tls->leaf)
-        result->certificate = http_certificate_read(tls->leaf, arena);
-    if (tls->version)
-        result->tls_version = arena_copy(arena, str_of(tls->version));
-    if (tls->cipher)
-        result->tls_cipher = arena_copy(arena, str_of(tls->cipher));
-    if (tls->alpn[0])
-        result->tls_alpn = arena_copy(arena, str_of(tls->alpn));
 }

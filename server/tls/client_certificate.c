@@ -1,7 +1,7 @@
 /* The certificate of a server, as `expect: {certificate: …}` compares it. */
 #include "base/clock.h"
-#include "runner/client/http_tls.h"
 #include "server/tls/certificate.h"
+#include "server/tls/client.h"
 
 #include <openssl/bn.h>
 #include <openssl/err.h>
@@ -46,7 +46,7 @@ static struct str san_text(const GENERAL_NAME *name, struct arena *arena)
     }
 }
 
-static void read_sans(X509 *x509, struct http_certificate *certificate, struct arena *arena)
+static void read_sans(X509 *x509, struct tls_certificate *certificate, struct arena *arena)
 {
     GENERAL_NAMES *names = X509_get_ext_d2i(x509, NID_subject_alt_name, NULL, NULL);
     int count = names ? sk_GENERAL_NAME_num(names) : 0;
@@ -85,9 +85,9 @@ static int64_t expires_ns(const X509 *x509)
     return total * CLOCK_SECOND;
 }
 
-const struct http_certificate *http_certificate_read(X509 *x509, struct arena *arena)
+const struct tls_certificate *tls_certificate_read(X509 *x509, struct arena *arena)
 {
-    struct http_certificate *certificate = arena_alloc(arena, sizeof *certificate);
+    struct tls_certificate *certificate = arena_alloc(arena, sizeof *certificate);
     certificate->subject = name_write(X509_get_subject_name(x509), arena);
     certificate->issuer = name_write(X509_get_issuer_name(x509), arena);
     certificate->serial = serial_text(x509, arena);

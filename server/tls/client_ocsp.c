@@ -1,5 +1,5 @@
 /* The stapled OCSP answer (RFC 6066 section 8, RFC 6960). */
-#include "runner/client/http_tls.h"
+#include "server/tls/client.h"
 
 #include <openssl/err.h>
 #include <openssl/ocsp.h>
@@ -32,47 +32,47 @@ static bool is_about(OCSP_SINGLERESP *single, const X509 *leaf, const X509 *issu
     return same;
 }
 
-static enum http_ocsp judge_single(OCSP_SINGLERESP *single, const char **words)
+static enum tls_ocsp judge_single(OCSP_SINGLERESP *single, const char **words)
 {
     ASN1_GENERALIZEDTIME *this_update = NULL;
     ASN1_GENERALIZEDTIME *next_update = NULL;
     int status = OCSP_single_get0_status(single, NULL, NULL, &this_update, &next_update);
     if (status == V_OCSP_CERTSTATUS_REVOKED)
-        return HTTP_OCSP_REVOKED;
+        return TLS_OCSP_REVOKED;
     *words = "the stapled OCSP answer does not know the certificate";
     if (status != V_OCSP_CERTSTATUS_GOOD)
-        return HTTP_OCSP_BAD;
+        return TLS_OCSP_BAD;
     *words = "the stapled OCSP answer is stale";
     if (!this_update || !OCSP_check_validity(this_update, next_update, OCSP_SKEW_S, -1))
-        return HTTP_OCSP_BAD;
-    return HTTP_OCSP_FINE;
+        return TLS_OCSP_BAD;
+    return TLS_OCSP_FINE;
 }
 
-static enum http_ocsp judge_basic(SSL *ssl, OCSP_BASICRESP *basic, const char **words)
+static enum tls_ocsp judge_basic(SSL *ssl, OCSP_BASICRESP *basic, const char **words)
 {
     X509 *leaf = SSL_get0_peer_certificate(ssl);
     X509 *issuer = leaf ? issuer_of(ssl, leaf) : NULL;
     X509_STORE *store = SSL_CTX_get_cert_store(SSL_get_SSL_CTX(ssl));
     *words = "the stapled OCSP answer is not signed by who may";
     if (!issuer || OCSP_basic_verify(basic, SSL_get_peer_cert_chain(ssl), store, 0) != 1)
-        return HTTP_OCSP_BAD;
+        return TLS_OCSP_BAD;
     for (int i = 0; i < OCSP_resp_count(basic); i++) {
         OCSP_SINGLERESP *single = OCSP_resp_get0(basic, i);
         if (is_about(single, leaf, issuer))
             return judge_single(single, words);
     }
     *words = "the stapled OCSP answer is about another certificate";
-    return HTTP_OCSP_BAD;
+    return TLS_OCSP_BAD;
 }
 
-enum http_ocsp http_ocsp_judge(SSL *ssl, const char **words)
+enum tls_ocsp tls_ocsp_judge(SSL *ssl, const char **words)
 {
     const unsigned char *bytes = NULL;
     long size = SSL_get_tlsext_status_ocsp_resp(ssl, &bytes);
-    enum http_ocsp verdict = HTTP_OCSP_BAD;
+    enum tls_ocsp verdict = TLS_OCSP_BAD;
     *words = "no OCSP answer was stapled";
     if (!bytes || size <= 0)
-        return HTTP_OCSP_MISSING;
+        return TLS_OCSP_MISSING;
     OCSP_RESPONSE *response = d2i_OCSP_RESPONSE(NULL, &bytes, size);
     OCSP_BASICRESP *basic = NULL;
     *words = "the stapled OCSP answer cannot be read";
