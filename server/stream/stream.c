@@ -139,8 +139,7 @@ void stream_offer(struct stream *stream, struct str bytes)
     stream_keep(stream, str_from(bytes, taken));
 }
 
-/** The peer's RST: the protocol is told, then the stream goes. */
-static void stream_reset(struct stream *stream)
+void stream_reset(struct stream *stream)
 {
     end_note(stream, ENTRY_CLOSED_BY_CLIENT | ENTRY_CLOSED_BY_RESET);
     stream->peer_ended = true;
