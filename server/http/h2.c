@@ -284,6 +284,11 @@ static void h2_look(struct h2_exchange *x)
     } else if (x->reset_due) {
         x->reset_due = false;
         h2_reset(&x->exchange, x->reset_code);
+    } else if (x->more) {
+        x->more = false;
+        x->exchange.request.body = buf_str(&x->body);
+        if (!x->refusal)
+            exchange_partly_read(&x->exchange);
     } else if (x->low) {
         x->low = false;
         if (x->exchange.responder_writable)

@@ -129,6 +129,7 @@ static struct buf h2_keep_buffer(struct buf *buf)
 void h2_exchange_free(struct h2_exchange *x)
 {
     struct scratch *scratch = server_scratch(x->h2->stream->port->server);
+    exchange_forgotten(&x->exchange);
     h2_exchange_unlink(x);
     for (size_t i = 0; i < x->kept_count; i++)
         nghttp2_rcbuf_decref(x->kept[i]);

@@ -116,6 +116,7 @@ struct h2_exchange {
     const char *refusal_why;
     bool is_due;     /**< in the queue; why: */
     bool arrived;    /**< the request came whole and was not given away */
+    bool more;       /**< more of the request came, which is not whole */
     bool sent;       /**< the last frame of the answer was sent */
     bool closed;     /**< nghttp2 has closed the stream */
     bool low;        /**< its body may be written again */

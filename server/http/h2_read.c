@@ -37,6 +37,13 @@ void h2_request_whole(struct h2_exchange *x)
     h2_notice(x);
 }
 
+/** Of a request that is not whole. */
+static void notice_more(struct h2_exchange *x)
+{
+    x->more = true;
+    h2_notice(x);
+}
+
 /* Streams that were. */
 
 void h2_past_open(struct h2_past *past, uint32_t stream_id)
@@ -262,6 +269,8 @@ static void expect_body(struct h2_exchange *x)
         h2_refuse(x, 413, "the body is larger than the limit `body-size`");
     else if (str_equal_nocase(headers_get(headers, STR("expect")), STR("100-continue")))
         h2_codec.informational(&x->exchange, 100, NULL);
+    if (is_reading(x))
+        notice_more(x);
 }
 
 void h2_head_whole(struct h2_exchange *x, bool ended)
@@ -362,8 +371,12 @@ static int read_data(nghttp2_session *session, uint8_t flags, int32_t stream_id,
     struct h2_exchange *x = find(h2, stream_id);
     (void)session;
     (void)flags;
-    if (is_reading(x) && buf_append(&x->body, (struct str){(const char *)data, size}) < 0)
+    if (!is_reading(x))
+        return 0;
+    if (buf_append(&x->body, (struct str){(const char *)data, size}) < 0)
         h2_refuse(x, 413, "the body is larger than the limit `body-size`");
+    else if (!x->exchange.offered || x->exchange.streams)
+        notice_more(x);
     return 0;
 }
 

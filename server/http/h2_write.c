@@ -328,6 +328,12 @@ static void write_done(struct exchange *exchange, bool close)
     h2_leave(h2);
 }
 
+/** Nothing stops here: the client's window is as large as what is kept of it. */
+static void read_on(struct exchange *exchange)
+{
+    (void)exchange;
+}
+
 const struct exchange_codec h2_codec = {
     .informational = write_informational,
     .head = write_head,
@@ -336,6 +342,7 @@ const struct exchange_codec h2_codec = {
     .cut = write_cut,
     .whole = write_whole,
     .queued = write_queued,
+    .resume = read_on,
     .done = write_done,
 };
 
