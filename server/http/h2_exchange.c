@@ -112,6 +112,8 @@ static void h2_exchange_unlink(struct h2_exchange *x)
     }
     if (h2->current == x)
         h2->current = NULL;
+    if (h2->looking == x)
+        h2->looking = NULL;
     if (x->linger_ns)
         h2->lingering--;
     h2->count--;

@@ -27,20 +27,24 @@ void h2_refuse(struct h2_exchange *x, unsigned status, const char *why)
     h2_notice(x);
 }
 
+/** More came of a request that is not whole, or in a tunnel. */
+static void notice_more(struct h2_exchange *x)
+{
+    x->more = true;
+    h2_notice(x);
+}
+
 void h2_request_whole(struct h2_exchange *x)
 {
     x->whole = true;
+    if (x->connect && !x->is_reading) {
+        x->half = true;
+        notice_more(x);
+    }
     if (!is_reading(x))
         return;
     x->arrived = true;
     h2_exchange_was_read(x);
-    h2_notice(x);
-}
-
-/** Of a request that is not whole. */
-static void notice_more(struct h2_exchange *x)
-{
-    x->more = true;
     h2_notice(x);
 }
 
@@ -273,14 +277,32 @@ static void expect_body(struct h2_exchange *x)
         notice_more(x);
 }
 
+/** CONNECT (RFC 9113 section 8.5) is whole with its head; what follows is for the tunnel, and waits
+ * until there is one. */
+static void begin_connect(struct h2_exchange *x, bool ended)
+{
+    struct request *request = &x->exchange.request;
+    x->connect = true;
+    x->exchange.stops = true;
+    request->target = request->authority;
+    request->path = request->authority;
+    h2_request_whole(x);
+    x->whole = false;
+    if (ended)
+        h2_request_whole(x);
+}
+
 void h2_head_whole(struct h2_exchange *x, bool ended)
 {
     struct request *request = &x->exchange.request;
     x->is_head = str_is(request->method, "HEAD");
     if (x->cookies > 1)
         join_cookies(x);
-    if (str_is(request->method, "CONNECT"))
+    bool connect = str_is(request->method, "CONNECT");
+    if (connect && !upstream_tunnels(x->h2->stream->port->owner))
         h2_refuse(x, 501, "CONNECT, but this is no tunnel");
+    else if (connect)
+        begin_connect(x, ended);
     else if (ended)
         h2_request_whole(x);
     else if (is_reading(x))
@@ -371,6 +393,11 @@ static int read_data(nghttp2_session *session, uint8_t flags, int32_t stream_id,
     struct h2_exchange *x = find(h2, stream_id);
     (void)session;
     (void)flags;
+    if (x && x->connect && !x->refusal &&
+        buf_append(&x->body, (struct str){(const char *)data, size}) == 0) {
+        notice_more(x);
+        return 0;
+    }
     if (!is_reading(x))
         return 0;
     if (buf_append(&x->body, (struct str){(const char *)data, size}) < 0)

@@ -484,6 +484,17 @@ static const struct forward *upstream_forward_now(struct upstream *upstream,
     return upstream->forwards ? upstream->now.forward : NULL;
 }
 
+bool upstream_tunnels(const struct upstream *upstream)
+{
+    const struct routes *routes = &upstream->set->routes;
+    if (upstream->forwards && forward_takes_connect(upstream->now.forward))
+        return true;
+    for (size_t i = 0; i < routes->count; i++)
+        if (forward_takes_connect(routes->items[i].config->forward))
+            return true;
+    return false;
+}
+
 void upstream_stream(struct upstream *upstream, struct exchange *exchange)
 {
     struct port *port = upstream->port;

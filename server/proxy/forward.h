@@ -48,6 +48,9 @@ enum read_result forward_check_http(struct reader *reader, const struct forward 
  * its body, or it goes to several far sides. */
 bool forward_needs_whole_request(const struct forward *forward);
 
+/** Whether CONNECT makes a tunnel here. NULL: no. */
+bool forward_takes_connect(const struct forward *forward);
+
 /** Checks `path.NAME`s of all its templates against the captures of its route (a list of struct
  * str). `forward` may be NULL. */
 enum read_result forward_check_path(struct reader *reader, const struct forward *forward,
