@@ -163,6 +163,7 @@ static const struct {
     {"{protocol: tls, tls: handshake-reset}", "localhost", "connection-reset", "reset"},
     {"{protocol: tls, tls: handshake-plaintext}", "localhost", "tls-handshake", ""},
     {"{protocol: tcp, behave: close}", "localhost", "tls-handshake", "closed"},
+    {"{protocol: tcp, behave: reset}", "localhost", "connection-reset", "reset"},
     {"{protocol: tls, tls: {alpn: [y]}}", "localhost", "tls-alpn", "no_application_protocol"},
 };
 

@@ -1,5 +1,7 @@
 #include "runner/check/check.h"
 
+#include "base/loop.h"
+
 #include "base/buf.h"
 
 #include <stdarg.h>
@@ -63,6 +65,27 @@ bool failures_test(struct failures *failures, const struct predicate *predicate,
     if (!predicate || predicate_test(predicate, value, failures->arena, &mismatch))
         return true;
     failures_add(failures, str_of(subject), &mismatch);
+    return false;
+}
+
+bool failures_test_time(struct failures *failures, const struct predicate *predicate,
+                        const char *subject, int64_t ns, const struct loop *loop, int64_t start_ns,
+                        int64_t end_ns)
+{
+    const struct json *value = ns < 0 ? NULL : json_integer(failures->arena, ns);
+    if (failures_test(failures, predicate, subject, value))
+        return true;
+    if (!loop || !predicate_has_upper_bound(predicate))
+        return false;
+    struct failure *failure = &failures->items[failures->count - 1];
+    struct buf lag;
+    buf_init(&lag, BUF_OWN);
+    units_write_time(loop_lag(loop, start_ns, end_ns), &lag);
+    const char *between = failure->note.size ? "; " : "";
+    failure->note = arena_printf(failures->arena,
+                                 STR_FMT "%sour own loop was at most " STR_FMT " late in that time",
+                                 STR_ARG(failure->note), between, STR_ARG(buf_str(&lag)));
+    buf_clear(&lag);
     return false;
 }
 

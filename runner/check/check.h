@@ -51,6 +51,14 @@ struct failure *failures_say(struct failures *failures, struct place place, cons
  */
 bool failures_test(struct failures *failures, const struct predicate *predicate,
                    const char *subject, const struct json *value);
+struct loop;
+/**
+ * The same of a duration between two monotonic times, -1 for one that was not reached. A missed
+ * upper bound may be our own lateness: the failure says how late the loop was. `loop` may be NULL.
+ */
+bool failures_test_time(struct failures *failures, const struct predicate *predicate,
+                        const char *subject, int64_t ns, const struct loop *loop, int64_t start_ns,
+                        int64_t end_ns);
 /** One line: "status: expected 503, got 200". */
 struct str failure_line(const struct failure *failure, struct arena *arena);
 

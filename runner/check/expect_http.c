@@ -261,24 +261,11 @@ static void body_failure(void *context, struct str subject, const struct mismatc
     failures_add(context, subject, mismatch);
 }
 
-/** A duration, -1 for one that was not reached; a missed upper bound may be our own lateness. */
 static void judge_time(const char *what, const struct predicate *predicate, int64_t ns,
                        const struct http_result *result, const struct loop *loop,
                        struct failures *failures)
 {
-    const struct json *value = ns < 0 ? NULL : json_integer(failures->arena, ns);
-    if (failures_test(failures, predicate, what, value) || !loop ||
-        !predicate_has_upper_bound(predicate))
-        return;
-    struct failure *failure = &failures->items[failures->count - 1];
-    struct buf lag;
-    buf_init(&lag, BUF_OWN);
-    units_write_time(loop_lag(loop, result->start_ns, result->end_ns), &lag);
-    const char *between = failure->note.size ? "; " : "";
-    failure->note = arena_printf(failures->arena,
-                                 STR_FMT "%sour own loop was at most " STR_FMT " late in that time",
-                                 STR_ARG(failure->note), between, STR_ARG(buf_str(&lag)));
-    buf_clear(&lag);
+    (void)failures_test_time(failures, predicate, what, ns, loop, result->start_ns, result->end_ns);
 }
 
 static const struct json *sans_json(struct arena *arena, const struct tls_certificate *certificate)

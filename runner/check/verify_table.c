@@ -428,6 +428,16 @@ const struct type verify_type = {
     .of = &item_type,
 };
 
+bool verify_asks_requests(const struct verify_item *item, struct str *port)
+{
+    const struct member *member = item->subject.member;
+    const void *subject = member ? member->extra : NULL;
+    if (subject != &requests_subject && subject != &responses_subject)
+        return false;
+    *port = ((const struct verify_keys *)item->subject.value)->port;
+    return port->data;
+}
+
 /* Titles, from the nodes as written */
 
 enum { TITLE_VALUE = 60, TITLE_MEMBERS = 5 };

@@ -1,6 +1,7 @@
 #include "runner/spec/spec.h"
 
 #include "runner/check/expect_http.h"
+#include "runner/check/expect_tcp.h"
 #include "runner/client/run.h"
 
 #include <stdlib.h>
@@ -103,6 +104,7 @@ static enum read_result expect_read(struct reader *reader, const struct type *ty
  * from it. */
 static const struct row expect_rows[] = {
     {"http", &http_expect_type, 0, 0, NULL, "What must hold of the answer."},
+    {"tcp", &tcp_expect_type, 0, 0, NULL, "What must hold of the connection."},
     {"run", &run_expect_type, 0, 0, NULL, "What must hold of the program and its output."},
 };
 static const struct table expect_table = {

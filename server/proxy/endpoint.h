@@ -103,7 +103,8 @@ struct endpoint_dial_user {
  * context, and this object is gone; so it is once failed() is called. Neither is called before this
  * returns. Both are journalled (ENTRY_DIAL, ENTRY_DIAL_FAILED), and so is the connection's end.
  *
- * @param name_id    in the journal: the port that it is for
+ * @param name_id    in the journal: the port that it is for; 0 = a client's: nothing of it is
+ *                   journalled
  * @param connection in the journal: number of that port's connection that it is for; 0 = of none
  * @param hops       proxies of the run that are passed by then: stream_hops() of the client's, and
  *                   one; 0 = nobody asks

@@ -144,7 +144,8 @@ static void dial_fail(struct endpoint_dial *dial)
     struct entry entry = dial_entry(dial, ENTRY_DIAL_FAILED);
     entry.status = (uint16_t)dial->error;
     timer_stop(&dial->timer);
-    journal_append(dial->server->journal, &entry, why);
+    if (dial->name_id)
+        journal_append(dial->server->journal, &entry, why);
     dial->user.failed(dial->context, dial->error, why);
     dial_free(dial);
 }
@@ -156,7 +157,8 @@ static void *dial_stands(struct stream *stream)
     char address[ADDRESS_TEXT];
     struct entry entry = dial_entry(dial, ENTRY_DIAL);
     address_show(&dial->addresses.items[dial->at], dial->addresses.sizes[dial->at], address);
-    stream->entry = journal_append(dial->server->journal, &entry, str_of(address));
+    if (dial->name_id)
+        stream->entry = journal_append(dial->server->journal, &entry, str_of(address));
     stream->owner = dial->context;
     stream->protocol = dial->user.protocol;
     dial_free(dial);

@@ -86,11 +86,15 @@ static void dialing_stands(struct stream *stream)
 
 static void dialing_settle(struct stream *stream, int error)
 {
+    /* a connect() that is refused says ECONNREFUSED: this one stood, and was reset since */
+    bool was_reset = error == ECONNRESET || error == EPIPE;
     stream_enter(stream);
-    if (error)
+    if (error && !was_reset)
         dialing_fail(stream, error);
     else
         dialing_stands(stream);
+    if (was_reset && !stream->closed)
+        stream_reset(stream);
     stream_leave(stream);
 }
 
@@ -103,8 +107,13 @@ static void dialing_due(struct timer *timer)
 void dial_ready(struct stream *stream)
 {
     int error = 0;
-    socklen_t size = sizeof error;
-    if (getsockopt(stream->watcher.fd, SOL_SOCKET, SO_ERROR, &error, &size) != 0)
+    char byte;
+    ssize_t got;
+    /* not by SO_ERROR: it would take an RST that came since away from the bytes before it */
+    do
+        got = recv(stream->watcher.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+    while (got < 0 && errno == EINTR);
+    if (got < 0 && errno != EAGAIN && errno != EWOULDBLOCK)
         error = errno;
     dialing_settle(stream, error);
 }

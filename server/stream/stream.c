@@ -139,8 +139,7 @@ void stream_offer(struct stream *stream, struct str bytes)
     stream_keep(stream, str_from(bytes, taken));
 }
 
-/** The peer's RST: the protocol is told, then the stream goes. */
-static void stream_reset(struct stream *stream)
+void stream_reset(struct stream *stream)
 {
     end_note(stream, ENTRY_CLOSED_BY_CLIENT | ENTRY_CLOSED_BY_RESET);
     stream->peer_ended = true;
@@ -270,6 +269,8 @@ static void stream_written(struct stream *stream)
     queue_flush(stream);
     if (stream->sent != sent)
         stream->active_ns = clock_now();
+    if (stream->pushing && !stream->queue && !stream->failed && !stream->closing)
+        stream->protocol->writable(stream);
     if (stream->was_high && !stream->failed && stream_queued(stream) <= STREAM_LOW_MARK) {
         stream->was_high = false;
         if (!stream->closing)

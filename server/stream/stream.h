@@ -215,6 +215,8 @@ struct stream_dial {
  * has a timer and calls stream_close(KILL), after which failed() is not called either.
  * `server->streams` counts it.
  *
+ * One that was reset at once stood all the same: its protocol starts, and is told of the RST.
+ *
  * @return the stream (start() or failed() comes later), or NULL with *error a positive errno: there
  * is no descriptor left, or the address is none
  */

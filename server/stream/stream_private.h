@@ -83,6 +83,8 @@ void stages_free(struct stream *stream);
 void stream_set_peer(struct stream_peer *peer, const struct sockaddr_storage *address);
 /** The watcher's callback of every stream. */
 void stream_ready(struct watcher *watcher, int events);
+/** The peer's RST: the protocol is told, then the stream goes. Within a bracket. */
+void stream_reset(struct stream *stream);
 /** A connect() that was under way has come to something. */
 void dial_ready(struct stream *stream);
 /** Takes one that we connected off the server's list. */

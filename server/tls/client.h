@@ -121,6 +121,8 @@ struct tls_connect {
     /** Chooses that by ALPN (data NULL = none was agreed on); NULL = `protocol`, whatever it is. */
     const struct protocol *(*agreed)(void *owner, struct stream *stream, struct str alpn);
     void *owner;
+    struct stream *stream; /**< while the handshake is under way; else NULL */
+    bool begun;            /**< the handshake has begun */
     /**
      * The handshake failed; the stream closes itself, and nothing else is called. `name` is that of
      * the error ("tls-expired", "connection-reset"); NULL: the options cannot be used. `why` is

@@ -39,6 +39,7 @@ static void connecting_fail(struct stream *stream, const char *name, struct str 
     if (!connect)
         return;
     connecting->connect = NULL;
+    connect->stream = NULL;
     stream_close(stream, CLOSE_FIN);
     connect->failed(connect->owner, name, why);
 }
@@ -80,6 +81,7 @@ static void client_stands(struct tls_layer *layer)
     if (stream->closing)
         return;
     connecting->connect = NULL;
+    connect->stream = NULL;
     client_learn(layer);
     stream->tls = &layer->info;
     stream->owner = connect->owner;
@@ -148,6 +150,8 @@ static void *connecting_start(struct stream *stream)
     struct arena *arena = arena_new();
     struct str why = {0};
     connecting->connect = stream->owner;
+    connecting->connect->stream = stream;
+    connecting->connect->begun = true;
     stream_enter(stream);
     /* what ends it here asks for it already */
     stream->state = connecting;
@@ -182,6 +186,8 @@ static void connecting_ended(struct stream *stream, bool reset)
 static void connecting_closing(struct stream *stream)
 {
     struct connecting *connecting = stream->state;
+    if (connecting->connect)
+        connecting->connect->stream = NULL;
     connecting->connect = NULL;
 }
 
