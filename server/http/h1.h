@@ -93,8 +93,8 @@ bool h1_is(const struct stream *stream);
 /** The connection's next step after an answer: another request, or its end. Frees the exchange. */
 void h1_done(struct exchange *exchange, bool close);
 
-/** In a tunnel: has the client's bytes offered again. */
-void h1_tunnel_resume(struct exchange *exchange);
+/** Has the client's bytes offered again. */
+void h1_read_on(struct exchange *exchange);
 
 /** Refuses what the client sent: journals why, answers unless `status` is 0, and ends the
  * connection. */

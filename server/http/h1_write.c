@@ -195,7 +195,7 @@ static void h1_tunnel(struct exchange *exchange, const struct response_head *hea
     buf_append(into, crlf);
     struct iovec part = part_of(buf_str(into));
     stream_write(exchange->stream, &part, 1);
-    h1_tunnel_resume(exchange);
+    h1_read_on(exchange);
 }
 
 static void h1_tunnel_end(struct exchange *exchange)
@@ -261,6 +261,6 @@ const struct exchange_codec h1_codec = {
     .whole = h1_whole,
     .tunnel = h1_tunnel,
     .tunnel_end = h1_tunnel_end,
-    .tunnel_resume = h1_tunnel_resume,
+    .resume = h1_read_on,
     .done = h1_done,
 };
