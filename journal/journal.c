@@ -84,6 +84,7 @@ static const char *const kind_names[ENTRY_KINDS] = {
     [ENTRY_DIAL] = "dial",
     [ENTRY_DIAL_FAILED] = "dial-failed",
     [ENTRY_DIAL_END] = "dial-end",
+    [ENTRY_FORWARD] = "forward",
     [ENTRY_CHECK] = "check",
 };
 

@@ -5,6 +5,7 @@
 #include "server/http/exchange.h"
 #include "server/http/h1.h"
 #include "server/port/port.h"
+#include "server/proxy/call.h"
 #include "server/stream/scratch.h"
 #include "server/stream/splice.h"
 #include "server/tls/tls.h"
@@ -73,6 +74,7 @@ void server_clear(struct server *server)
     memory_free(server->ports);
     memory_free(server->hops);
     pipes_clear(server);
+    call_pool_free(server->calls);
     tls_authority_free(server->authority);
     if (server->scratch) {
         h1_pool_clear(server);
@@ -100,6 +102,7 @@ void server_close_all(struct server *server)
     server->closing = true;
     while (server->count)
         port_free(server->ports[server->count - 1]);
+    call_pool_close(server->calls);
     /* streams stay in the list, and their memory stays, until a later turn */
     for (struct stream *stream = server->dialed; stream; stream = stream->next)
         stream_close(stream, CLOSE_KILL);

@@ -11,6 +11,7 @@
 #include "journal/journal.h"
 #include "schema/table.h"
 
+struct call_pool;
 struct endpoint;
 struct port;
 struct scratch;
@@ -42,6 +43,7 @@ struct server {
     struct timer bytes_soon;   /**< active: bytes_moved() is to be called */
     bool closing;              /**< server_close_all() was called */
     struct tls_authority *authority; /**< the run's CA; NULL until a certificate is wanted */
+    struct call_pool *calls; /**< connections to far sides: proxy/call.h; NULL = there were none */
     struct scratch
         *scratch; /**< what all connections share for the length of a callback: stream/scratch.h */
 };

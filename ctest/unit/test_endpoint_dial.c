@@ -177,10 +177,8 @@ static struct endpoint_dial *reach(struct rig *rig, struct reached *reached, con
     struct str why;
     struct arena *arena = arena_new();
     ck_assert(endpoint_resolve(&rig->server, str_of(text), arena, &endpoint, &why));
-    const struct stream client = {.server = &rig->server, .number = 7};
-    struct endpoint_dial *dial =
-        endpoint_dial_new(&rig->server, &endpoint, &reached_user, reached,
-                          journal_intern(rig->journal, STR("edge")), &client);
+    struct endpoint_dial *dial = endpoint_dial_new(&rig->server, &endpoint, &reached_user, reached,
+                                                   journal_intern(rig->journal, STR("edge")), 7, 1);
     ck_assert(!reached->stream && !reached->failed);
     arena_free(arena);
     return dial;

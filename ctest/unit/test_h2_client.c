@@ -2,7 +2,7 @@
 #include "h2_peer.h"
 
 #include "base/clock.h"
-#include "runner/client/h2_client.h"
+#include "runner/client/h2_socket.h"
 
 #include <errno.h>
 

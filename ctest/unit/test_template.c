@@ -384,9 +384,9 @@ START_TEST(test_refuses_faults)
     fails("{{ now | default '\\q' }}", "17 wrong text in single quotes");
     fails("{{ message $.a }}", "3 'message' is part of the language but not of this version");
     fails("{{ response.header.x }}",
-          "3 'response.header' is part of the language but not of this version");
+          "3 'response.header' is known only in the 'response' of a 'forward'");
     fails("{{ response.status }}",
-          "3 'response.status' is part of the language but not of this version");
+          "3 'response.status' is known only in the 'response' of a 'forward'");
 }
 END_TEST
 

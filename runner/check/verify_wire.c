@@ -44,7 +44,7 @@ static const struct json *handshake_member(const struct json *object, const char
 bool handshake_takes(struct view *view, struct picked *picked, struct rejection *rejection)
 {
     struct arena *arena = arena_new();
-    const struct json *object = handshake_json(picked->entry, arena);
+    const struct json *object = entry_json(picked->entry, arena);
     bool holds = true;
     for (size_t i = 0; holds && i < COUNT_OF(handshake_keys); i++) {
         const struct predicate *key = handshake_key(view->keys, i);

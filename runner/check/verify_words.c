@@ -6,7 +6,7 @@
 
 enum { WORDS_SIZE = 80 }; /**< bytes of a text of the peer that are shown */
 
-const struct json *handshake_json(const struct entry *entry, struct arena *arena)
+const struct json *entry_json(const struct entry *entry, struct arena *arena)
 {
     struct json_error error;
     struct str text = {entry->data, entry->data ? entry->data_size : 0};
@@ -65,7 +65,7 @@ void handshake_words(const struct entry *entry, struct buf *into)
 {
     static const char *const members[] = {"sni", "alpn", "certificate", "client-cert"};
     struct arena *arena = arena_new();
-    const struct json *object = handshake_json(entry, arena);
+    const struct json *object = entry_json(entry, arena);
     struct str version = member_text(object, "version");
     const struct json *resumed = object ? json_get(object, STR("resumed")) : NULL;
     bool failed = entry->flags & ENTRY_FAILED;
@@ -97,4 +97,47 @@ void frame_words(const struct entry *entry, struct buf *into)
         buf_append_string(into, ": ");
         words_text((struct str){entry->data, entry->data_size}, into);
     }
+}
+
+/** What the far side's part came to. */
+static void forward_outcome(const struct entry *entry, const struct json *object, struct buf *into)
+{
+    struct str why = member_text(object, "why");
+    if (entry->flags & ENTRY_PASSED) {
+        buf_printf(into, "%u", entry->status);
+        return;
+    }
+    if (entry->status)
+        buf_printf(into, "%u, then ", entry->status);
+    if (entry->flags & ENTRY_SKIPPED) {
+        buf_append_string(into, "given up");
+        return;
+    }
+    words_text(member_text(object, "error"), into);
+    if (why.size) {
+        buf_append_string(into, ": ");
+        words_text(why, into);
+    }
+}
+
+void forward_words(const struct entry *entry, struct buf *into)
+{
+    struct arena *arena = arena_new();
+    const struct json *object = entry_json(entry, arena);
+    const struct json *given = object ? json_get(object, STR("given")) : NULL;
+    struct str call = member_text(object, "call");
+    uint64_t status = 0;
+    buf_append_string(into, object && json_get(object, STR("copy")) ? "copy to " : "to ");
+    words_text(member_text(object, "to"), into);
+    if (call.size)
+        buf_printf(into, " (" STR_FMT ")", STR_ARG(call));
+    buf_append_string(into, ": ");
+    words_text(member_text(object, "method"), into);
+    buf_append_byte(into, ' ');
+    words_text(member_text(object, "target"), into);
+    buf_append_string(into, " → ");
+    forward_outcome(entry, object, into);
+    if (given && str_to_u64(given->text, 999, &status) && status && status != entry->status)
+        buf_printf(into, ", the client got %u", (unsigned)status);
+    arena_free(arena);
 }

@@ -9,7 +9,7 @@
 #ifndef GOTO_RUNNER_CLIENT_HTTP_H2C_PRIVATE_H
 #define GOTO_RUNNER_CLIENT_HTTP_H2C_PRIVATE_H
 
-#include "runner/client/h2_client.h"
+#include "runner/client/h2_socket.h"
 #include "runner/client/http_h2c.h"
 #include "runner/client/http_try.h"
 

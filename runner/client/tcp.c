@@ -402,7 +402,7 @@ static void try_dial(struct tcp_try *try)
     };
     try->connection = connection;
     try->dial = endpoint_dial_new(server, &try->endpoint, tls ? &secure : &plain,
-                                  tls ? (void *)&connection->tls : connection, 0, NULL);
+                                  tls ? (void *)&connection->tls : connection, 0, 0, 0);
 }
 
 /* The verb. */

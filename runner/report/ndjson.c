@@ -271,7 +271,7 @@ static void fields_handshake(struct line *line, const struct entry *entry)
                                           "alpn",        "alert",       "alert-from",
                                           "certificate", "client-cert", "error"};
     struct arena *arena = arena_new();
-    const struct json *object = handshake_json(entry, arena);
+    const struct json *object = entry_json(entry, arena);
     const struct json *resumed = object ? json_get(object, STR("resumed")) : NULL;
     for (size_t i = 0; object && i < COUNT_OF(members); i++) {
         const struct json *value = json_get(object, str_of(members[i]));
@@ -280,6 +280,33 @@ static void fields_handshake(struct line *line, const struct entry *entry)
     }
     field_true_if(line, "resumed", resumed && resumed->kind == JSON_BOOL && resumed->boolean);
     field_integer(line, "duration-ns", entry->value);
+    arena_free(arena);
+}
+
+/** The far side's part of an exchange. */
+static void fields_forward(struct line *line, const struct entry *entry)
+{
+    static const char *const members[] = {"to",     "address", "call", "method",
+                                          "target", "error",   "why"};
+    struct arena *arena = arena_new();
+    const struct json *object = entry_json(entry, arena);
+    const struct json *given = object ? json_get(object, STR("given")) : NULL;
+    field_unsigned_if(line, "status", entry->status);
+    if (given && !str_is(given->text, "0")) {
+        field_name(line, "given-status");
+        buf_append(&line->text, given->text);
+    }
+    for (size_t i = 0; object && i < COUNT_OF(members); i++) {
+        const struct json *value = json_get(object, str_of(members[i]));
+        if (value && value->kind == JSON_STRING)
+            field_text(line, members[i], value->text);
+    }
+    field_true_if(line, "copy", object && json_get(object, STR("copy")));
+    field_true_if(line, "reused", entry->flags & ENTRY_REUSED);
+    field_true_if(line, "given-up", entry->flags & ENTRY_SKIPPED);
+    field_integer(line, "duration-ns", entry->value);
+    field_unsigned_if(line, "first-byte-ns", entry->extra2);
+    field_unsigned(line, "bytes", entry->extra);
     arena_free(arena);
 }
 
@@ -328,7 +355,7 @@ static const char *const subject_fields[ENTRY_KINDS] = {
     [ENTRY_HANDSHAKE] = "port",      [ENTRY_RESET] = "port",
     [ENTRY_GOAWAY] = "port",         [ENTRY_FAULT] = "port",
     [ENTRY_DIAL] = "port",           [ENTRY_DIAL_FAILED] = "port",
-    [ENTRY_DIAL_END] = "port",
+    [ENTRY_DIAL_END] = "port",       [ENTRY_FORWARD] = "port",
 };
 
 /** What only some kinds have. The texts that all may have are written by the caller. */
@@ -352,6 +379,9 @@ static void fields_of_kind(struct line *line, const struct entry *entry)
         break;
     case ENTRY_HANDSHAKE:
         fields_handshake(line, entry);
+        break;
+    case ENTRY_FORWARD:
+        fields_forward(line, entry);
         break;
     case ENTRY_RESET:
         fields_frame(line, entry, "stream-id");
@@ -421,8 +451,10 @@ static void line_entry(struct line *line, const struct entry *entry, uint64_t nu
     fields_of_kind(line, entry);
     if (kind == ENTRY_STEP_END)
         field_integer(line, "duration-ns", entry->value);
-    field_text_if(line, "outcome", str_of(entry_outcome(entry)));
-    if (kind != ENTRY_REQUEST && kind != ENTRY_HANDSHAKE && (data.size || kind == ENTRY_OUTPUT))
+    if (kind != ENTRY_FORWARD)
+        field_text_if(line, "outcome", str_of(entry_outcome(entry)));
+    bool told = kind == ENTRY_REQUEST || kind == ENTRY_HANDSHAKE || kind == ENTRY_FORWARD;
+    if (!told && (data.size || kind == ENTRY_OUTPUT))
         field_bounded(line, text_field(kind), "text-cut", data);
 }
 

@@ -307,6 +307,10 @@ static bool server_what(const struct journal *journal, const struct entry *entry
         buf_append_string(into, ": ");
         print_words(frame_words, entry, into);
         return true;
+    case ENTRY_FORWARD:
+        print_words(forward_words, entry, into);
+        print_time(" in ", entry->value, times, into);
+        return true;
     case ENTRY_FAULT:
         print_connection(entry, into);
         print_text(": fault ", entry_text(entry), into);

@@ -143,8 +143,8 @@ static void upstream_refresh(struct scenario *scenario, struct scenario_port *po
         routes[i].delay = again[i].delay;
     }
     port->config->delay = fresh->delay;
-    port->config->work = fresh->work;
     port->config->forward = fresh->forward;
+    port->config->work = fresh->work;
     port->config->fallback.respond = fresh->fallback.respond;
     upstream_config_changed(port->upstream);
 }

@@ -120,6 +120,10 @@ void exchange_peer_ended(struct exchange *exchange)
 {
     if (exchange->state == EXCHANGE_READING || exchange->state == EXCHANGE_ENDED)
         return;
+    if (exchange->tunnel) {
+        exchange->tunnel->ended(exchange);
+        return;
+    }
     exchange->aborted = true;
     exchange_journal_response(exchange, ENTRY_ABORTED);
 }
@@ -235,6 +239,33 @@ void exchange_raw(struct exchange *exchange, unsigned status, struct str bytes, 
     exchange->codec->raw(exchange, bytes);
     exchange_complete(exchange, close);
     stream_leave(stream);
+}
+
+bool exchange_tunnel(struct exchange *exchange, const struct response_head *head,
+                     const struct exchange_tunnel *tunnel)
+{
+    if (exchange->state != EXCHANGE_WAITING || !exchange->codec->tunnel)
+        return false;
+    stream_enter(exchange->stream);
+    exchange_begin(exchange, head->status);
+    exchange->tunnel = tunnel;
+    exchange->codec->tunnel(exchange, head);
+    /* what follows is no answer of HTTP any more */
+    exchange_journal_response(exchange, 0);
+    stream_leave(exchange->stream);
+    return true;
+}
+
+void exchange_tunnel_end(struct exchange *exchange)
+{
+    if (exchange->state == EXCHANGE_ANSWERING && exchange->tunnel)
+        exchange->codec->tunnel_end(exchange);
+}
+
+void exchange_tunnel_resume(struct exchange *exchange)
+{
+    if (exchange->state == EXCHANGE_ANSWERING && exchange->tunnel)
+        exchange->codec->tunnel_resume(exchange);
 }
 
 void exchange_cut(struct exchange *exchange, enum close_how how)

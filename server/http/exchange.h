@@ -54,9 +54,25 @@ struct exchange_codec {
     void (*whole)(struct exchange *exchange, const struct static_answer *answer);
     /** Bytes of the answer that wait to be sent; NULL: those of the stream. */
     size_t (*queued)(const struct exchange *exchange);
+    /** The head that makes a tunnel (101, or 2xx to CONNECT): from here body() sends the bytes as
+     * they are, and the client's go to exchange->tunnel. NULL: the protocol has no such thing. */
+    void (*tunnel)(struct exchange *exchange, const struct response_head *head);
+    /** In a tunnel: our half ends. */
+    void (*tunnel_end)(struct exchange *exchange);
+    /** In a tunnel: bytes that were not taken are offered again. */
+    void (*tunnel_resume)(struct exchange *exchange);
     /** The exchange was answered whole and journalled: free it, go on with the connection (`close`:
      * end it). */
     void (*done)(struct exchange *exchange, bool close);
+};
+
+/** What the owner of a tunnel hears of its client. */
+struct exchange_tunnel {
+    /** Bytes. Returns how many were taken: the rest is offered again on exchange_tunnel_resume().
+     */
+    size_t (*bytes)(struct exchange *exchange, struct str bytes);
+    /** The client's half has ended, and all of its bytes were taken. */
+    void (*ended)(struct exchange *exchange);
 };
 
 enum exchange_state {
@@ -91,12 +107,13 @@ struct exchange {
      */
     void (*responder_gone)(struct exchange *exchange);
     void (*responder_writable)(
-        struct exchange *exchange);   /**< the queue is low again; may be NULL */
-    bool sending;                     /**< set by the codec: see finish() */
-    bool telling;                     /**< its journal entry is being told to observers */
-    bool reused;                      /**< its connection had a request before */
-    bool journalled;                  /**< the entry of its answer was written */
-    char client[STREAM_ADDRESS_SIZE]; /**< filled by exchange_client() */
+        struct exchange *exchange);       /**< the queue is low again; may be NULL */
+    const struct exchange_tunnel *tunnel; /**< NULL: it is none */
+    bool sending;                         /**< set by the codec: see finish() */
+    bool telling;                         /**< its journal entry is being told to observers */
+    bool reused;                          /**< its connection had a request before */
+    bool journalled;                      /**< the entry of its answer was written */
+    char client[STREAM_ADDRESS_SIZE];     /**< filled by exchange_client() */
 };
 
 /** The exchange's arena. */
@@ -150,6 +167,19 @@ void exchange_static(struct exchange *exchange, const struct static_answer *answ
 /** The exact bytes as the answer (HTTP/1); then the exchange is over, the connection stays unless
  * `close`. HTTP/2 has no such thing: it is noted in the journal, and the exchange is cut. */
 void exchange_raw(struct exchange *exchange, unsigned status, struct str bytes, bool close);
+/**
+ * Answers by a head that makes the connection (or the stream of HTTP/2) a tunnel, and journals
+ * that. exchange_body() sends bytes; responder_writable() and responder_gone() are as ever. It ends
+ * by exchange_finish(), once both halves have ended, or by exchange_cut().
+ *
+ * @return false when the client's protocol has no such thing: nothing was done
+ */
+GOTO_MUST_USE bool exchange_tunnel(struct exchange *exchange, const struct response_head *head,
+                                   const struct exchange_tunnel *tunnel);
+/** In a tunnel: our half ends behind what was sent. */
+void exchange_tunnel_end(struct exchange *exchange);
+/** In a tunnel: takes bytes again. */
+void exchange_tunnel_resume(struct exchange *exchange);
 /** Ends the exchange and its connection without completing; journals it. The exchange may be freed.
  */
 void exchange_cut(struct exchange *exchange, enum close_how how);

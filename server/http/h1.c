@@ -384,10 +384,29 @@ static void h1_settle(struct h1 *h1)
         h1_broken_off(h1, false);
     else if (h1_has_no_more(h1))
         stream_close(stream, CLOSE_FIN);
-    else if (h1->current && !h1_is_reading(h1))
+    else if (h1->current && !h1_is_reading(h1) && !h1->current->exchange.tunnel)
         stream_pause(stream);
     if (!stream->closing)
         h1_arm(h1);
+}
+
+/** Bytes of a tunnel. */
+static size_t h1_tunnel_bytes(struct h1 *h1, struct str bytes)
+{
+    struct stream *stream = h1->stream;
+    struct exchange *exchange = &h1->current->exchange;
+    stream_enter(stream);
+    size_t taken = exchange->tunnel->bytes(exchange, bytes);
+    if (taken < bytes.size && !stream->closing)
+        stream_pause(stream);
+    stream_leave(stream);
+    return taken;
+}
+
+void h1_tunnel_resume(struct exchange *exchange)
+{
+    if (!exchange->stream->closing)
+        stream_resume(exchange->stream);
 }
 
 size_t h1_bytes(struct stream *stream, struct str bytes)
@@ -395,6 +414,8 @@ size_t h1_bytes(struct stream *stream, struct str bytes)
     const struct protocol *protocol = stream->protocol;
     struct h1 *h1 = stream->state;
     size_t taken = 0;
+    if (h1->current && h1->current->exchange.tunnel)
+        return h1_tunnel_bytes(h1, bytes);
     h1->parsing = true;
     while (taken < bytes.size && !stream->closing && (!h1->current || h1_is_reading(h1))) {
         taken += h1_take(h1, str_from(bytes, taken));
@@ -458,7 +479,8 @@ void h1_ended(struct stream *stream, bool reset)
         exchange_gone(&h1->current->exchange, true);
     } else if (!reset && h1_has_no_more(h1)) {
         stream_close(stream, CLOSE_FIN);
-    } else if (h1->current) {
+    } else if (h1->current && (stream->peer_ended || !h1->current->exchange.tunnel)) {
+        /* the end of a tunnel's half comes behind its bytes */
         exchange_peer_ended(&h1->current->exchange);
     }
 }

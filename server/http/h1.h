@@ -88,6 +88,9 @@ void h1_gone(struct stream *stream);
 /** The connection's next step after an answer: another request, or its end. Frees the exchange. */
 void h1_done(struct exchange *exchange, bool close);
 
+/** In a tunnel: has the client's bytes offered again. */
+void h1_tunnel_resume(struct exchange *exchange);
+
 /** Refuses what the client sent: journals why, answers unless `status` is 0, and ends the
  * connection. */
 void h1_refuse(struct h1 *h1, unsigned status, const char *why);

@@ -110,7 +110,7 @@ static bool head_read_target(struct h1_head *head)
     return true;
 }
 
-static struct str next_member(struct str *list)
+struct str h1_list_next(struct str *list)
 {
     ptrdiff_t comma = str_find_byte(*list, ',');
     struct str member = comma < 0 ? *list : str_slice(*list, 0, (size_t)comma);
@@ -118,47 +118,46 @@ static struct str next_member(struct str *list)
     return str_trim(member);
 }
 
-/** Content-Length, also as a list of the same number (RFC 9110 section 8.6). */
-static bool head_read_length(struct h1_head *head, struct str value)
+struct h1_fault h1_read_length(struct str value, bool *has, uint64_t *length)
 {
     do {
-        struct str text = next_member(&value);
-        uint64_t length;
+        struct str text = h1_list_next(&value);
+        uint64_t number;
         for (size_t i = 0; i < text.size; i++) {
             if (!is_digit(text.data[i]))
-                return head_fail(head, 400, "a Content-Length that is no number");
+                return (struct h1_fault){400, "a Content-Length that is no number"};
         }
         if (text.size == 0)
-            return head_fail(head, 400, "a Content-Length that is no number");
-        if (!str_to_u64(text, INT64_MAX, &length))
-            length = INT64_MAX;
-        if (head->has_length && head->content_length != length)
-            return head_fail(head, 400, "Content-Length values that differ");
-        head->has_length = true;
-        head->content_length = length;
+            return (struct h1_fault){400, "a Content-Length that is no number"};
+        if (!str_to_u64(text, INT64_MAX, &number))
+            number = INT64_MAX;
+        if (*has && *length != number)
+            return (struct h1_fault){400, "Content-Length values that differ"};
+        *has = true;
+        *length = number;
     } while (value.data);
-    return true;
+    return (struct h1_fault){0};
 }
 
-static bool head_read_coding(struct h1_head *head, struct str value)
+struct h1_fault h1_read_coding(struct str value, bool *chunked)
 {
     do {
-        struct str coding = next_member(&value);
+        struct str coding = h1_list_next(&value);
         if (coding.size == 0)
-            return head_fail(head, 400, "an empty Transfer-Encoding");
-        if (head->chunked)
-            return head_fail(head, 400, "a transfer coding behind chunked");
+            return (struct h1_fault){400, "an empty Transfer-Encoding"};
+        if (*chunked)
+            return (struct h1_fault){400, "a transfer coding behind chunked"};
         if (!str_equal_nocase(coding, STR("chunked")))
-            return head_fail(head, 501, "a transfer coding other than chunked");
-        head->chunked = true;
+            return (struct h1_fault){501, "a transfer coding other than chunked"};
+        *chunked = true;
     } while (value.data);
-    return true;
+    return (struct h1_fault){0};
 }
 
-static void head_read_connection(struct str value, bool *close, bool *keep_alive)
+void h1_read_connection(struct str value, bool *close, bool *keep_alive)
 {
     do {
-        struct str token = next_member(&value);
+        struct str token = h1_list_next(&value);
         *close |= str_equal_nocase(token, STR("close"));
         *keep_alive |= str_equal_nocase(token, STR("keep-alive"));
     } while (value.data);
@@ -188,16 +187,16 @@ static bool head_read_field(struct h1_head *head, const struct header *field,
         return true;
     case 10:
         if (str_equal_nocase(field->name, STR("connection")))
-            head_read_connection(field->value, &facts->close, &facts->keep_alive);
+            h1_read_connection(field->value, &facts->close, &facts->keep_alive);
         return true;
     case 14:
-        return str_equal_nocase(field->name, STR("content-length"))
-                   ? head_read_length(head, field->value)
-                   : true;
+        if (str_equal_nocase(field->name, STR("content-length")))
+            head->fault = h1_read_length(field->value, &head->has_length, &head->content_length);
+        return head->fault.status == 0;
     case 17:
-        return str_equal_nocase(field->name, STR("transfer-encoding"))
-                   ? head_read_coding(head, field->value)
-                   : true;
+        if (str_equal_nocase(field->name, STR("transfer-encoding")))
+            head->fault = h1_read_coding(field->value, &head->chunked);
+        return head->fault.status == 0;
     default:
         return true;
     }

@@ -50,6 +50,12 @@ void h1_scan_head(struct h1_scan *scan, size_t most)
     *scan = (struct h1_scan){.most = most > UINT32_MAX / 4 ? UINT32_MAX / 4 : (uint32_t)most};
 }
 
+void h1_scan_answer(struct h1_scan *scan, size_t most)
+{
+    h1_scan_head(scan, most);
+    scan->answer = true;
+}
+
 void h1_scan_fields(struct h1_scan *scan, size_t most)
 {
     h1_scan_head(scan, most);
@@ -203,6 +209,67 @@ static bool scan_request_line(struct h1_scan *scan, const char *bytes, size_t *a
     return true;
 }
 
+/** One byte of "HTTP/1.1 200", which begins a status line. Returns why it is wrong; NULL = it is
+ * not. */
+static const char *scan_status_byte(struct h1_scan *scan, char byte, unsigned index)
+{
+    static const char text[] = "HTTP/1.d ddd";
+    bool digit = byte >= '0' && byte <= '9';
+    if (index == 0 && (byte == 0x15 || byte == 0x16))
+        return "the far side speaks TLS, and is spoken to in clear";
+    if (index == 0 && byte == 0)
+        return "the far side seems to speak HTTP/2, and is spoken to in HTTP/1.1";
+    if (byte == '\n' || byte == '\0')
+        return scan_why_line(byte);
+    if (index == 7 && digit && byte <= '1') {
+        scan->minor = (uint8_t)(byte - '0');
+        return NULL;
+    }
+    if (index >= 9) {
+        scan->status = (uint16_t)(scan->status * 10 + (byte - '0'));
+        return digit && scan->status ? NULL : "a status that is no number from 100 to 999";
+    }
+    if (text[index] == byte && index != 7)
+        return NULL;
+    if (index == 5 || index == 7)
+        return "a version of HTTP other than 1.0 and 1.1";
+    return "the answer does not start with \"HTTP/1.1 \"";
+}
+
+/** The same as scan_request_line() for a status line; an empty phrase may come without its blank.
+ */
+static bool scan_status_line(struct h1_scan *scan, const char *bytes, size_t *at, size_t size)
+{
+    enum { CODE_END = 12, REASON = 13 };
+    size_t i = *at;
+    if (scan->state == SCAN_LINE_LF) {
+        if (bytes[i++] != '\n')
+            return scan_refuse(scan, i, "a CR without LF");
+        scan->fields_at = (uint32_t)i;
+        scan->state = SCAN_FIELD;
+    } else if (i < CODE_END) {
+        const char *why = scan_status_byte(scan, bytes[i], (unsigned)i);
+        if (why)
+            return scan_refuse(scan, i, why);
+        i++;
+    } else if (i == CODE_END && bytes[i] == ' ') {
+        i++;
+    } else {
+        if (i >= REASON)
+            i = scan_run(bytes, i, size, VALUE);
+        if (i < size && bytes[i] != '\r')
+            return scan_refuse(scan, i,
+                               i == CODE_END ? "a status that is no number from 100 to 999"
+                                             : scan_why_line(bytes[i]));
+        if (i < size) {
+            i++;
+            scan->state = SCAN_LINE_LF;
+        }
+    }
+    *at = i;
+    return true;
+}
+
 /** What starts at the beginning of a header line. */
 static bool scan_field_start(struct h1_scan *scan, const char *bytes, size_t *at)
 {
@@ -262,6 +329,10 @@ static bool scan_field(struct h1_scan *scan, const char *bytes, size_t *at, size
 
 static enum h1_progress scan_too_large(struct h1_scan *scan, size_t at)
 {
+    if (scan->answer)
+        return scan_fail(scan, at, 431,
+                         scan->fields_only ? "the trailers are larger than they may be"
+                                           : "the head is larger than it may be");
     if (scan->state <= SCAN_LINE_LF)
         return scan_fail(scan, at, 414, "the request line is longer than header-size");
     return scan_fail(scan, at, 431,
@@ -281,8 +352,9 @@ enum h1_progress h1_scan_step(struct h1_scan *scan, const char *bytes, size_t si
             scan->at = (uint32_t)at;
             return size > most ? scan_too_large(scan, at) : H1_MORE;
         }
-        bool good = scan->state <= SCAN_LINE_LF ? scan_request_line(scan, bytes, &at, end)
-                                                : scan_field(scan, bytes, &at, end);
+        bool good = scan->state > SCAN_LINE_LF ? scan_field(scan, bytes, &at, end)
+                    : scan->answer             ? scan_status_line(scan, bytes, &at, end)
+                                               : scan_request_line(scan, bytes, &at, end);
         if (!good)
             return H1_BAD;
     }

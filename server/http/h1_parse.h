@@ -1,5 +1,5 @@
 /**
- * Reading HTTP/1 requests: strict (RFC 9112), incremental, without allocation.
+ * Reading HTTP/1 requests and answers: strict (RFC 9112), incremental, without allocation.
  *
  * A head is first scanned as its bytes come, so that what is wrong is refused at once, and read
  * into its parts when it is whole. The caller keeps the bytes together; offsets count from the
@@ -10,6 +10,8 @@
  *         ...more bytes behind the old ones...
  *     if (progress == H1_DONE)
  *         ok = h1_head_read(&scan, bytes, headers, &head);   // room for scan.count headers
+ *
+ * An answer is begun by h1_scan_answer() and read by h1_answer_read().
  *
  * Chunked bodies are decoded by h1_chunks_step(); behind the last chunk, the trailer section is
  * scanned by h1_scan_fields() and h1_scan_step() and read by h1_fields_read().
@@ -43,6 +45,8 @@ struct h1_scan {
     uint8_t matched;  /**< bytes of the version seen */
     uint8_t minor;    /**< of HTTP/1.x */
     bool fields_only; /**< a trailer section */
+    bool answer;      /**< of an answer: begins with a status line */
+    uint16_t status;  /**< of an answer */
     uint32_t at;   /**< bytes scanned; after H1_DONE: the size of the head, with its empty line */
     uint32_t most; /**< bytes it may have */
     uint32_t line_at; /**< where the request line starts: an empty line may stand before it */
@@ -56,6 +60,8 @@ struct h1_scan {
 
 /** Starts a request's head of at most `most` bytes (414 or 431 beyond; at most 1 GiB). */
 void h1_scan_head(struct h1_scan *scan, size_t most);
+/** Starts an answer's head of at most `most` bytes. The faults' statuses mean nothing then. */
+void h1_scan_answer(struct h1_scan *scan, size_t most);
 /** Starts a trailer section of at most `most` bytes. */
 void h1_scan_fields(struct h1_scan *scan, size_t most);
 /** Goes on at scan->at; `bytes` begin with the first byte of the head, `size` is all there is so
@@ -82,6 +88,39 @@ struct h1_head {
 /** Reads a head whose scan is done. `headers` has room for scan->count. False with head->fault. */
 GOTO_MUST_USE bool h1_head_read(const struct h1_scan *scan, const char *bytes,
                                 struct header *headers, struct h1_head *head);
+/** How the body of an answer is framed (RFC 9112 section 6.3), but for what its request and its
+ * status say. */
+struct h1_answer {
+    unsigned status;
+    struct str reason;
+    enum http_version version;
+    size_t count;           /**< headers filled */
+    int64_t content_length; /**< -1 = not told */
+    bool chunked;
+    bool keep_alive;      /**< the far side lets the connection be used again */
+    int64_t keep_seconds; /**< `keep-alive: timeout=N`; -1 = not told */
+    bool has_connection;  /**< there is a `connection` or `keep-alive` */
+    const char *why;      /**< what is wrong with it; NULL = nothing */
+};
+
+/** Reads an answer's head whose scan is done; texts point into `bytes`. `headers` has room for
+ * scan->count. False with answer->why: the framing is ambiguous, or none that is understood. */
+GOTO_MUST_USE bool h1_answer_read(const struct h1_scan *scan, const char *bytes,
+                                  struct header *headers, struct h1_answer *answer);
+
+/* What both kinds of heads are read with. */
+
+/** Takes the next member of a comma-separated list off it, without blanks; the list's data is NULL
+ * then when it was the last one. */
+struct str h1_list_next(struct str *list);
+/** Content-Length, also as a list of the same number (RFC 9110 section 8.6); *has and *length hold
+ * what came before. A fault's status is 0 when there is none. */
+struct h1_fault h1_read_length(struct str value, bool *has, uint64_t *length);
+/** Transfer-Encoding: only chunked is understood, once. */
+struct h1_fault h1_read_coding(struct str value, bool *chunked);
+/** Connection: whether it holds the two options. */
+void h1_read_connection(struct str value, bool *close, bool *keep_alive);
+
 /** Reads the lines of a trailer section whose scan is done; returns how many. */
 size_t h1_fields_read(const struct h1_scan *scan, const char *bytes, struct header *headers);
 

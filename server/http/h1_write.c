@@ -166,6 +166,32 @@ static void h1_finish(struct exchange *exchange, const struct headers *trailers)
     stream_write(exchange->stream, &part, 1);
 }
 
+static void h1_tunnel(struct exchange *exchange, const struct response_head *head)
+{
+    struct h1_exchange *x = h1_of(exchange);
+    struct buf *into = write_start(exchange->stream);
+    struct str upgrade =
+        head->headers ? headers_get(head->headers, STR("upgrade")) : (struct str){NULL, 0};
+    x->bodiless = false;
+    x->chunked = false;
+    x->close = true;
+    write_status_line(into, head->status, head->reason);
+    if (!head->no_date && !(head->headers && headers_get(head->headers, STR("date")).data))
+        buf_append(into, server_date(exchange->stream->port->server));
+    write_fields(into, head->headers);
+    if (upgrade.data)
+        buf_append(into, STR("connection: upgrade\r\n"));
+    buf_append(into, crlf);
+    struct iovec part = part_of(buf_str(into));
+    stream_write(exchange->stream, &part, 1);
+    h1_tunnel_resume(exchange);
+}
+
+static void h1_tunnel_end(struct exchange *exchange)
+{
+    stream_finish(exchange->stream);
+}
+
 static void h1_raw(struct exchange *exchange, struct str bytes)
 {
     struct iovec part = part_of(bytes);
@@ -222,5 +248,8 @@ const struct exchange_codec h1_codec = {
     .raw = h1_raw,
     .cut = h1_cut,
     .whole = h1_whole,
+    .tunnel = h1_tunnel,
+    .tunnel_end = h1_tunnel_end,
+    .tunnel_resume = h1_tunnel_resume,
     .done = h1_done,
 };

@@ -212,6 +212,31 @@ struct str percent_decode(struct str text, bool plus, struct arena *arena)
     return (struct str){decoded, size};
 }
 
+static bool is_unreserved(char byte)
+{
+    char letter = (char)(byte | 0x20);
+    return (letter >= 'a' && letter <= 'z') || (byte >= '0' && byte <= '9') || byte == '-' ||
+           byte == '.' || byte == '_' || byte == '~';
+}
+
+struct str percent_encode(struct str text, const char *keep, struct arena *arena)
+{
+    static const char digits[] = "0123456789ABCDEF";
+    char *out = arena_alloc_array(arena, text.size + 1, 3);
+    size_t size = 0;
+    for (size_t i = 0; i < text.size; i++) {
+        unsigned char byte = (unsigned char)text.data[i];
+        if (is_unreserved(text.data[i]) || (byte && strchr(keep, byte))) {
+            out[size++] = text.data[i];
+            continue;
+        }
+        out[size++] = '%';
+        out[size++] = digits[byte >> 4];
+        out[size++] = digits[byte & 15];
+    }
+    return (struct str){out, size};
+}
+
 /** Cuts the next pair off a query, decoded; a name without '=' has the empty value. */
 static bool query_next(struct str *rest, struct arena *arena, struct str *name, struct str *value)
 {

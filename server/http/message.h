@@ -64,6 +64,9 @@ struct str request_cookie(const struct request *request, struct str name);
  */
 struct str percent_decode(struct str text, bool plus, struct arena *arena);
 
+/** Percent-encodes all bytes but letters, digits, `-._~` and those of `keep`; in the arena. */
+struct str percent_encode(struct str text, const char *keep, struct arena *arena);
+
 /** Serialises a request for the journal: compact, self-contained; `into` is appended to. */
 void request_pack(const struct request *request, struct buf *into);
 /** Reads a packed request; texts point into `packed`, arrays live in the arena. False if it is not

@@ -116,11 +116,14 @@ static enum read_result read_template(struct reader *reader, const struct type *
                                       const struct node *node, void *into)
 {
     struct str text;
-    (void)type;
     if (type_text.read(reader, &type_text, node, &text) != READ_OK)
         return READ_FAILED;
-    struct template_compiler compiler = {
-        .arena = reader->arena, .text = text, .fault = spec_fault, .context = reader, .node = node};
+    struct template_compiler compiler = {.arena = reader->arena,
+                                         .text = text,
+                                         .fault = spec_fault,
+                                         .context = reader,
+                                         .node = node,
+                                         .answers = type->extra != NULL};
     struct template *template = template_of_text(&compiler);
     if (!template)
         return READ_FAILED;
@@ -132,6 +135,7 @@ static enum read_result read_template(struct reader *reader, const struct type *
 struct json_part {
     struct template_value *value;
     struct template_use **uses;
+    bool answers;
 };
 
 static enum read_result read_part(struct reader *reader, const struct type *type,
@@ -156,6 +160,7 @@ static enum read_result read_scalar(struct reader *reader, const struct node *no
                                          .fault = spec_fault,
                                          .context = reader,
                                          .node = node,
+                                         .answers = part->answers,
                                          .uses = *part->uses};
     if (!template_parse(&compiler, &value->pieces))
         return READ_FAILED;
@@ -191,7 +196,8 @@ static enum read_result read_container(struct reader *reader, const struct node 
         const struct node *child = node->kind == NODE_LIST ? node->items[i] : node->pairs[i].value;
         if (node->kind == NODE_MAP)
             value->names[i] = node_scalar_text(node->pairs[i].key);
-        struct json_part inner = {arena_alloc(arena, sizeof *inner.value), part->uses};
+        struct json_part inner = {arena_alloc(arena, sizeof *inner.value), part->uses,
+                                  part->answers};
         value->children[i] = inner.value;
         result = read_worse(result, reader_read(reader, &type_part, child, &inner));
     }
@@ -221,7 +227,8 @@ static enum read_result read_json_template(struct reader *reader, const struct t
                                            const struct node *node, void *into)
 {
     struct template *template = arena_alloc(reader->arena, sizeof *template);
-    struct json_part part = {arena_alloc(reader->arena, sizeof *part.value), &template->uses};
+    struct json_part part = {arena_alloc(reader->arena, sizeof *part.value), &template->uses,
+                             type->extra != NULL};
     enum read_result result = read_part(reader, type, node, &part);
     if (result != READ_OK)
         return result;
@@ -257,6 +264,21 @@ const struct type type_json_template = {
     .read = read_json_template,
 };
 
+const struct type type_answer_template = {
+    .name = "a text",
+    .size = sizeof(struct template *),
+    .read = read_template,
+    .schema = schema_template,
+    .extra = "answers",
+};
+
+const struct type type_answer_json_template = {
+    .name = "any value",
+    .size = sizeof(struct template *),
+    .read = read_json_template,
+    .extra = "answers",
+};
+
 enum read_result template_check_path(struct reader *reader, const struct template *template,
                                      const struct list *names)
 {
@@ -265,6 +287,8 @@ enum read_result template_check_path(struct reader *reader, const struct templat
     for (const struct template_use *use = template ? template->uses : NULL; use; use = use->next) {
         struct nearest nearest = {.wanted = use->name};
         size_t i = 0;
+        if (!use->row->of_path)
+            continue;
         while (i < names->count && !str_equal(items[i], use->name))
             str_nearest(&nearest, items[i++]);
         if (i < names->count)
@@ -278,6 +302,66 @@ enum read_result template_check_path(struct reader *reader, const struct templat
                              STR_ARG(use->name));
     }
     return result;
+}
+
+/** Tells of the use of an answer that does not come. */
+static void refuse_answer(struct reader *reader, const struct template_use *use,
+                          const struct list *names)
+{
+    struct place place = fault_place(reader, use->node, use->offset, use->size);
+    const struct str *items = names->items;
+    struct nearest nearest = {.wanted = use->name};
+    for (size_t i = 0; i < names->count; i++)
+        str_nearest(&nearest, items[i]);
+    if (!use->name.size) {
+        diagnostics_add(reader->diagnostics, place,
+                        "'%s' is the answer of the far side, but there is no 'to' here",
+                        use->row->name);
+        if (names->count)
+            diagnostics_help(reader->diagnostics, "write " STR_FMT ".%s for that of a call",
+                             STR_ARG(items[0]), use->row->name + STR("response.").size);
+        return;
+    }
+    diagnostics_add(reader->diagnostics, place, "no call is named '" STR_FMT "'",
+                    STR_ARG(use->name));
+    diagnostics_did_you_mean(reader->diagnostics, &nearest);
+}
+
+enum read_result template_check_answers(struct reader *reader, const struct template *template,
+                                        const struct list *names, bool far_side)
+{
+    enum read_result result = READ_OK;
+    const struct str *items = names->items;
+    for (const struct template_use *use = template ? template->uses : NULL; use; use = use->next) {
+        bool known = !use->row->of_answer || (far_side && !use->name.size);
+        for (size_t i = 0; i < names->count && !known; i++)
+            known = str_equal(items[i], use->name);
+        if (known)
+            continue;
+        refuse_answer(reader, use, names);
+        result = READ_FAILED;
+    }
+    return result;
+}
+
+bool template_needs_body(const struct template *template)
+{
+    for (const struct template_use *use = template ? template->uses : NULL; use; use = use->next) {
+        bool part =
+            use->row->shape == SHAPE_PATH || str_is(str_of(use->row->name), "response.body");
+        if (use->row->of_answer && part)
+            return true;
+    }
+    return false;
+}
+
+bool template_needs_request_body(const struct template *template)
+{
+    for (const struct template_use *use = template ? template->uses : NULL; use; use = use->next) {
+        if (use->row->of_body)
+            return true;
+    }
+    return false;
 }
 
 bool template_is_constant(const struct template *template)

@@ -28,6 +28,16 @@ struct tls_info;
 
 struct template;
 
+/** The answer of a far side (`response.…`), or of one of several calls (`NAME.…`). */
+struct template_answer {
+    struct str name; /**< of the call; empty: the far side of the forward itself */
+    unsigned status;
+    const struct headers *headers;
+    struct str body;
+    const struct json *json; /**< cache of the body as JSON */
+    bool json_tried;
+};
+
 /** What a template may ask about. Members may be NULL or 0 where they do not apply. */
 struct template_context {
     const struct request *request;
@@ -44,6 +54,8 @@ struct template_context {
     const struct json
         *json; /**< cache of the body as JSON, in the arena of the first call that asked for it */
     bool json_tried;
+    struct template_answer *answers; /**< of far sides; NULL where there are none */
+    size_t answer_count;
 };
 
 /** [struct template *] a scalar as text. */
@@ -53,6 +65,9 @@ extern const struct type type_template;
  * of what it yields; the keys of mappings are taken as they are written.
  */
 extern const struct type type_json_template;
+/** The same two where answers of far sides are known: in the `response` of a `forward`. */
+extern const struct type type_answer_template;
+extern const struct type type_answer_json_template;
 
 /**
  * Checks `path.NAME`s: every name used must be one of `names` (captures of the route; a list of
@@ -60,6 +75,18 @@ extern const struct type type_json_template;
  */
 enum read_result template_check_path(struct reader *reader, const struct template *template,
                                      const struct list *names);
+/**
+ * Checks what asks for answers: `NAME.…` must be one of `names` (of calls; a list of struct str),
+ * `response.…` needs a far side. Adds a diagnostic at each that is not. NULL templates are fine.
+ */
+enum read_result template_check_answers(struct reader *reader, const struct template *template,
+                                        const struct list *names, bool far_side);
+/** Whether it asks for more of an answer than its status and headers. NULL: no. */
+bool template_needs_body(const struct template *template);
+/** Whether it asks for the request's body. NULL: no. */
+bool template_needs_request_body(const struct template *template);
+/** Whether `name` begins a name of templates ("request"), so that no call may have it. */
+bool template_name_is_taken(struct str name);
 /** Whether the template has no `{{ }}` at all. */
 bool template_is_constant(const struct template *template);
 /** Text of a template (of type_json_template: serialised JSON), in the arena. */

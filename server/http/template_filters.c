@@ -136,31 +136,11 @@ static const struct json *filter_base64_decode(const struct template_call *call,
     return json_string(arena, (struct str){out, size});
 }
 
-static bool is_unreserved(char byte)
-{
-    return (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') ||
-           (byte >= '0' && byte <= '9') || byte == '-' || byte == '.' || byte == '_' || byte == '~';
-}
-
 static const struct json *filter_url_encode(const struct template_call *call,
                                             const struct json *value, struct arena *arena)
 {
-    static const char digits[] = "0123456789ABCDEF";
     (void)call;
-    struct str text = template_value_text(value, arena);
-    char *out = arena_alloc_array(arena, text.size + 1, 3);
-    size_t size = 0;
-    for (size_t i = 0; i < text.size; i++) {
-        unsigned char byte = (unsigned char)text.data[i];
-        if (is_unreserved(text.data[i])) {
-            out[size++] = text.data[i];
-            continue;
-        }
-        out[size++] = '%';
-        out[size++] = digits[byte >> 4];
-        out[size++] = digits[byte & 15];
-    }
-    return json_string(arena, (struct str){out, size});
+    return json_string(arena, percent_encode(template_value_text(value, arena), "", arena));
 }
 
 static const struct json *filter_json(const struct template_call *call, const struct json *value,

@@ -194,6 +194,51 @@ static const struct json *name_literal(const struct template_call *call,
     return call->literal;
 }
 
+/* Answers of far sides. */
+
+static struct template_answer *answer_of(const struct template_call *call,
+                                         const struct template_context *context)
+{
+    for (size_t i = 0; i < context->answer_count; i++) {
+        if (str_equal(context->answers[i].name, call->answer))
+            return &context->answers[i];
+    }
+    return NULL;
+}
+
+static const struct json *name_answer_status(const struct template_call *call,
+                                             struct template_context *context, struct arena *arena)
+{
+    const struct template_answer *answer = answer_of(call, context);
+    return answer ? number_or_missing(arena, answer->status) : NULL;
+}
+
+static const struct json *name_answer_header(const struct template_call *call,
+                                             struct template_context *context, struct arena *arena)
+{
+    const struct template_answer *answer = answer_of(call, context);
+    return answer ? headers_to_json(answer->headers, call->member, arena) : NULL;
+}
+
+static const struct json *name_answer_body(const struct template_call *call,
+                                           struct template_context *context, struct arena *arena)
+{
+    const struct template_answer *answer = answer_of(call, context);
+    return answer ? json_string(arena, answer->body) : NULL;
+}
+
+static const struct json *name_answer_json(const struct template_call *call,
+                                           struct template_context *context, struct arena *arena)
+{
+    struct template_answer *answer = answer_of(call, context);
+    if (answer && !answer->json_tried) {
+        struct json_error error;
+        answer->json_tried = true;
+        answer->json = json_read(arena, answer->body, &error);
+    }
+    return answer && answer->json ? body_jsonpath_value(call->path, answer->json, arena) : NULL;
+}
+
 const struct template_row template_literal_row = {
     .doc = {"\"text\"", "The text itself, such as \"{{\".", false},
     .name = "text",
@@ -202,16 +247,27 @@ const struct template_row template_literal_row = {
 
 #define NAME(form, name, shape, value, doc)                                                        \
     {                                                                                              \
-        {form, doc, false}, name, shape, value, NULL, false                                        \
+        {form, doc, false}, name, shape, value, NULL, false, false, false, false                   \
+    }
+#define BODY(form, name, shape, value, doc)                                                        \
+    {                                                                                              \
+        {form, doc, false}, name, shape, value, NULL, false, false, false, true                    \
+    }
+#define ANSWER(form, name, shape, value, doc)                                                      \
+    {                                                                                              \
+        {form, doc, false}, name, shape, value, NULL, false, true, false, false                    \
     }
 #define LATER(form, name, shape, doc)                                                              \
     {                                                                                              \
-        {form, doc, true}, name, shape, NULL, NULL, false                                          \
+        {form, doc, true}, name, shape, NULL, NULL, false, false, false, false                     \
     }
 
 const struct template_row template_names[] = {
-    NAME("path.NAME", "path", SHAPE_MEMBER, name_path,
-         "What the route's path captured, percent-decoded."),
+    {{"path.NAME", "What the route's path captured, percent-decoded.", false},
+     "path",
+     SHAPE_MEMBER,
+     name_path,
+     .of_path = true},
     NAME("request.method", "request.method", SHAPE_NONE, name_method, "The method."),
     NAME("request.path", "request.path", SHAPE_NONE, name_request_path,
          "The path as sent, without the query."),
@@ -220,8 +276,8 @@ const struct template_row template_names[] = {
     NAME("request.header.NAME", "request.header", SHAPE_MEMBER, name_header,
          "A header; a list if it came several times."),
     NAME("request.cookie.NAME", "request.cookie", SHAPE_MEMBER, name_cookie, "A cookie."),
-    NAME("request.body", "request.body", SHAPE_NONE, name_body, "The body as text."),
-    NAME("request.json $.a.b", "request.json", SHAPE_PATH, name_json,
+    BODY("request.body", "request.body", SHAPE_NONE, name_body, "The body as text."),
+    BODY("request.json $.a.b", "request.json", SHAPE_PATH, name_json,
          "What a JSONPath finds in the body: a value, or the list of all for a path that may find "
          "several."),
     NAME("request.number", "request.number", SHAPE_NONE, name_request_number,
@@ -243,18 +299,45 @@ const struct template_row template_names[] = {
          "A whole number between two, both included, drawn from the seed."),
     NAME("random.string 16", "random.string", SHAPE_COUNT, name_random_string,
          "So many letters and digits, drawn from the seed; at most 65536."),
-    LATER("response.status", "response.status", SHAPE_NONE,
-          "In forward.response: the far side's status."),
-    LATER("response.header.NAME", "response.header", SHAPE_MEMBER,
-          "In forward.response: a header of the far side."),
-    LATER("response.body", "response.body", SHAPE_NONE,
-          "In forward.response: the far side's body."),
-    LATER("response.json $.x", "response.json", SHAPE_PATH,
-          "In forward.response: what a JSONPath finds in the far side's body."),
+    ANSWER("response.status", "response.status", SHAPE_NONE, name_answer_status,
+           "In forward.response: the far side's status. With `calls` also NAME.status, and so on."),
+    ANSWER("response.header.NAME", "response.header", SHAPE_MEMBER, name_answer_header,
+           "In forward.response: a header of the far side; a list if it came several times."),
+    ANSWER("response.body", "response.body", SHAPE_NONE, name_answer_body,
+           "In forward.response: the far side's body as text."),
+    ANSWER("response.json $.x", "response.json", SHAPE_PATH, name_answer_json,
+           "In forward.response: what a JSONPath finds in the far side's body."),
 };
 const size_t template_names_count = COUNT_OF(template_names);
 
 const struct template_doc *template_name_doc(size_t index)
 {
     return index < template_names_count ? &template_names[index].doc : NULL;
+}
+
+const struct template_row *template_answer_row(struct str part)
+{
+    static const struct str prefix = STR_INIT("response.");
+    for (size_t i = 0; i < template_names_count; i++) {
+        const struct template_row *row = &template_names[i];
+        struct str name = str_of(row->name);
+        if (!row->of_answer)
+            continue;
+        name = str_from(name, prefix.size);
+        bool goes_on = row->shape == SHAPE_MEMBER && part.size > name.size &&
+                       part.data[name.size] == '.' && str_starts(part, name);
+        if (goes_on || str_equal(part, name))
+            return row;
+    }
+    return NULL;
+}
+
+bool template_name_is_taken(struct str name)
+{
+    for (size_t i = 0; i < template_names_count; i++) {
+        struct str row = str_of(template_names[i].name);
+        if (str_starts(row, name) && (row.size == name.size || row.data[name.size] == '.'))
+            return true;
+    }
+    return false;
 }

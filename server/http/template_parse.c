@@ -327,9 +327,8 @@ static void unknown_name(struct scan *scan, const struct word *word)
 
 /** What a name with a member goes on with: behind the dot, perhaps in quotes. */
 static bool scan_member(struct scan *scan, const struct template_row *row, const struct word *word,
-                        struct str *member)
+                        size_t head, struct str *member)
 {
-    size_t head = str_of(row->name).size + 1;
     *member = str_from(word->text, head);
     if (member->size && is_quote(member->data[0])) {
         size_t end;
@@ -344,12 +343,28 @@ static bool scan_member(struct scan *scan, const struct template_row *row, const
     return false;
 }
 
-static void remember_use(struct template_compiler *compiler, struct str name,
-                         const struct word *word)
+static void remember_use(struct template_compiler *compiler, const struct template_row *row,
+                         struct str name, const struct word *word)
 {
     struct template_use *use = arena_alloc(compiler->arena, sizeof *use);
-    *use = (struct template_use){compiler->uses, name, compiler->node, word->offset, word->size};
+    *use = (struct template_use){.next = compiler->uses,
+                                 .row = row,
+                                 .name = name,
+                                 .node = compiler->node,
+                                 .offset = word->offset,
+                                 .size = word->size};
     compiler->uses = use;
+}
+
+/** What of a call's answer is asked for: "NAME.status"; NULL if it is no such thing. */
+static const struct template_row *find_answer(const struct template_compiler *compiler,
+                                              struct str word, struct str *call)
+{
+    ptrdiff_t dot = str_find_byte(word, '.');
+    if (!compiler->answers || dot < 0)
+        return NULL;
+    *call = str_slice(word, 0, (size_t)dot);
+    return str_is_name(*call) ? template_answer_row(str_from(word, (size_t)dot + 1)) : NULL;
 }
 
 static const struct template_row *find_name(struct str word)
@@ -381,6 +396,12 @@ static void scan_name(struct scan *scan, struct template_call *call)
         return;
     }
     call->row = find_name(word.text);
+    size_t head = call->row ? str_of(call->row->name).size + 1 : 0;
+    if (!call->row) {
+        call->row = find_answer(scan->compiler, word.text, &call->answer);
+        if (call->row)
+            head = call->answer.size + str_of(call->row->name).size - STR("response").size + 1;
+    }
     if (!call->row) {
         unknown_name(scan, &word);
     } else if (call->row->doc.later) {
@@ -389,10 +410,18 @@ static void scan_name(struct scan *scan, struct template_call *call)
                                 "'%s' is part of the language but not of this version",
                                 call->row->name),
                    NULL, NULL);
+    } else if (call->row->of_answer && !scan->compiler->answers) {
+        scan_fault(scan, word.offset, word.size,
+                   arena_printf(scan->compiler->arena,
+                                "'%s' is known only in the 'response' of a 'forward'",
+                                call->row->name),
+                   NULL, NULL);
     } else if (call->row->shape != SHAPE_MEMBER ||
-               scan_member(scan, call->row, &word, &call->member)) {
-        if (str_is(word.text, "path") || str_starts(word.text, STR("path.")))
-            remember_use(scan->compiler, call->member, &word);
+               scan_member(scan, call->row, &word, head, &call->member)) {
+        if (call->row->of_answer)
+            remember_use(scan->compiler, call->row, call->answer, &word);
+        else if (call->row->of_path || call->row->of_body)
+            remember_use(scan->compiler, call->row, call->member, &word);
         scan_arguments(scan, call, &word);
     }
 }

@@ -38,11 +38,15 @@ struct template_row {
     const struct json *(*filter)(const struct template_call *call, const struct json *value,
                                  struct arena *arena);
     bool takes_missing; /**< the filter is also called for what is missing */
+    bool of_answer;     /**< the name is "response." and a part of an answer */
+    bool of_path;
+    bool of_body; /**< of the request */
 };
 
 /** A name or filter with its arguments; an expression is a name and the filters behind it. */
 struct template_call {
     const struct template_row *row;
+    struct str answer;           /**< of_answer: of which call; empty: of the far side */
     struct str member;           /**< SHAPE_MEMBER */
     const struct jsonpath *path; /**< SHAPE_PATH */
     const struct json *literal;  /**< SHAPE_LITERAL, SHAPE_NUMBER (a number); the text of a text */
@@ -74,10 +78,11 @@ struct template_value {
     struct template_value **children;
 };
 
-/** A `path.NAME` that is used. */
+/** A `path.NAME`, the request's body, or an answer that is asked for. */
 struct template_use {
     struct template_use *next;
-    struct str name;
+    const struct template_row *row;
+    struct str name;         /**< the capture, or the call; empty: the far side */
     const struct node *node; /**< what it stands in; NULL without a spec */
     size_t offset;           /**< in the node's text */
     size_t size;
@@ -102,6 +107,7 @@ struct template_compiler {
     void *context;
     const struct node *node;
     size_t faults;
+    bool answers; /**< answers of far sides are known here */
     struct template_use *uses;
 };
 
@@ -127,6 +133,9 @@ struct str template_pieces_text(const struct template_pieces *pieces,
 /** The JSON of a value with templates. */
 const struct json *template_value_json(const struct template_value *value,
                                        struct template_context *context, struct arena *arena);
+
+/** The row of an answer's part: "status", "body", "json", "header.NAME"; NULL if it is none. */
+const struct template_row *template_answer_row(struct str part);
 
 /** The exact sum of two decimal numbers; false if one is none, or its exponent or size is beyond
  * reason. */

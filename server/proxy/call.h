@@ -27,8 +27,10 @@ struct tls_client_options;
 
 /** The connections of one server to its far sides; made at the first call of call_pool_of(). */
 struct call_pool *call_pool_of(struct server *server);
-/** Closes the idle connections and frees it; calls must have ended. NULL is allowed. For
- * server_clear() and server_close_all(). */
+/** Ends all calls as failed and closes the connections; later calls fail. NULL is allowed. For
+ * server_close_all(). */
+void call_pool_close(struct call_pool *pool);
+/** Frees it, once its connections are gone. NULL is allowed. For server_clear(). */
 void call_pool_free(struct call_pool *pool);
 
 /** What is asked. Texts and headers are borrowed until call_new() returns. */
@@ -44,6 +46,9 @@ struct call_request {
     bool connect;          /**< CONNECT: 2xx makes a tunnel; `target` is host:port */
     bool fresh;            /**< uses no kept connection, and is not kept */
     uint32_t name_id;      /**< in the journal: the proxy */
+    uint64_t connection;   /**< in the journal: the connection of the proxy that it is for; 0 = of
+                              none */
+    unsigned hops;         /**< of the connection that is made: endpoint_dial_new() */
     int64_t timeout_ns;    /**< the far side has to begin its answer, and go on with it, within
                               this time; 0 = no limit */
     const struct tls_client_options *tls; /**< of the far side; NULL = the defaults */

@@ -104,12 +104,14 @@ struct endpoint_dial_user {
  * returns. Both are journalled (ENTRY_DIAL, ENTRY_DIAL_FAILED), and so is the connection's end.
  *
  * @param name_id    in the journal: the port that it is for; 0 = a client's: nothing of it is
- * journalled
- * @param client     the connection that it is for: its number in the journal; NULL = it is for none
+ *                   journalled
+ * @param connection in the journal: number of that port's connection that it is for; 0 = of none
+ * @param hops       proxies of the run that are passed by then: stream_hops() of the client's, and
+ *                   one; 0 = nobody asks
  */
 struct endpoint_dial *endpoint_dial_new(struct server *server, const struct endpoint *endpoint,
                                         const struct endpoint_dial_user *user, void *context,
-                                        uint32_t name_id, const struct stream *client);
+                                        uint32_t name_id, uint64_t connection, unsigned hops);
 /** It took too long for its owner: failed() is called with ETIMEDOUT, before this returns. */
 void endpoint_dial_expire(struct endpoint_dial *dial);
 /** Gives up: nothing is called any more. NULL is allowed. */

@@ -233,15 +233,15 @@ static void dial_due(struct timer *timer)
 
 struct endpoint_dial *endpoint_dial_new(struct server *server, const struct endpoint *endpoint,
                                         const struct endpoint_dial_user *user, void *context,
-                                        uint32_t name_id, const struct stream *client)
+                                        uint32_t name_id, uint64_t connection, unsigned hops)
 {
     struct endpoint_dial *dial = memory_alloc(sizeof *dial);
     dial->server = server;
     dial->user = *user;
     dial->context = context;
     dial->name_id = name_id;
-    dial->connection = client ? client->number : 0;
-    dial->hops = endpoint->own && client ? (uint8_t)(stream_hops(client) + 1) : 0;
+    dial->connection = connection;
+    dial->hops = endpoint->own ? (uint8_t)hops : 0;
     dial->started_ns = clock_now();
     dial->to_id =
         journal_intern(server->journal, endpoint->name.data ? endpoint->name : endpoint->text);

@@ -44,6 +44,11 @@ void forward_each_endpoint(const struct forward *forward,
 enum read_result forward_check_bytes(struct reader *reader, const struct forward *forward);
 enum read_result forward_check_http(struct reader *reader, const struct forward *forward);
 
+/** Checks `path.NAME`s of all its templates against the captures of its route (a list of struct
+ * str). `forward` may be NULL. */
+enum read_result forward_check_path(struct reader *reader, const struct forward *forward,
+                                    const struct list *names);
+
 /** The protocol of a port of bytes that forwards: port->owner is its upstream. */
 extern const struct protocol forward_tcp_protocol;
 

@@ -4,6 +4,8 @@
 #include "base/memory.h"
 #include "server/port/port.h"
 
+#include <errno.h>
+
 /** The far side has to be connected within that time, if `timeout` is not written. */
 #define DIAL_NS (INT64_C(10) * CLOCK_SECOND)
 
@@ -71,12 +73,15 @@ static void pair_fail(struct tcp_pair *pair)
 static void pair_dial_failed(void *context, int error, struct str why)
 {
     struct tcp_pair *pair = context;
-    (void)error;
+    struct stream *client = pair->client;
     (void)why;
     pair->dial = NULL;
-    stream_enter(pair->client);
-    struct stream *client = pair->client;
-    pair_fail(pair);
+    stream_enter(client);
+    /* it stood, and was reset before we heard of that: the same as a little later */
+    if (error == ECONNRESET)
+        pair_close(pair, NULL, CLOSE_RST);
+    else
+        pair_fail(pair);
     stream_leave(client);
 }
 
@@ -104,8 +109,8 @@ static void pair_dial(struct tcp_pair *pair, struct str text, struct arena *aren
     }
     stream_pause(client);
     timer_start(&pair->timer, timeout_ns);
-    pair->dial =
-        endpoint_dial_new(client->server, &endpoint, &dial_user, pair, client->name_id, client);
+    pair->dial = endpoint_dial_new(client->server, &endpoint, &dial_user, pair, client->name_id,
+                                   client->number, stream_hops(client) + 1);
 }
 
 static void pair_nowhere(struct tcp_pair *pair, struct str why, bool alert)

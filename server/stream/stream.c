@@ -269,6 +269,8 @@ static void stream_written(struct stream *stream)
     queue_flush(stream);
     if (stream->sent != sent)
         stream->active_ns = clock_now();
+    if (stream->pushing && !stream->queue && !stream->failed && !stream->closing)
+        stream->protocol->writable(stream);
     if (stream->was_high && !stream->failed && stream_queued(stream) <= STREAM_LOW_MARK) {
         stream->was_high = false;
         if (!stream->closing)
@@ -310,6 +312,18 @@ void stream_notice_end(struct stream *stream)
     stream_enter(stream);
     stream_look_behind(stream);
     stream_leave(stream);
+}
+
+bool stream_is_quiet(const struct stream *stream)
+{
+    char byte;
+    ssize_t got;
+    if (stream->closed || stream->peer_closing || stream->failed)
+        return false;
+    do
+        got = recv(stream->watcher.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+    while (got < 0 && errno == EINTR);
+    return got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
 }
 
 bool stream_read_now(struct stream *stream)

@@ -161,6 +161,10 @@ void stream_resume(struct stream *stream);
 /** Stops reading altogether, and goes on: bytes stay in the kernel. */
 void stream_hold(struct stream *stream, bool held);
 
+/** Whether nothing waits to be read: neither bytes nor the peer's end. A look that reads nothing;
+ * the loop would tell of it in its own time. */
+bool stream_is_quiet(const struct stream *stream);
+
 /** Ends the connection; a second call can only make it harsher (FIN → RST/KILL). */
 void stream_close(struct stream *stream, enum close_how how);
 

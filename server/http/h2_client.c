@@ -1,4 +1,4 @@
-#include "runner/client/h2_client_private.h"
+#include "server/http/h2_client_private.h"
 
 #include "base/clock.h"
 #include "base/memory.h"
@@ -13,7 +13,7 @@ enum {
     READS_A_TURN = 16,
     OUT_SIZE = 256 * 1024, /**< frames that are made before the wire has to take them */
     WINDOW = 1024 * 1024,  /**< of one stream: what a user that does not consume may have to hold */
-    CONNECTION_WINDOW = 16 * WINDOW,
+    CONNECTION_WINDOW = 16 * WINDOW, /**< given back as it comes: no call stops the others */
     REQUEST_HEAD = 1024 * 1024,
 };
 
@@ -66,7 +66,7 @@ static void client_delete(struct h2_client *client)
 
 static struct h2_call *first_ended(struct h2_client *client)
 {
-    struct h2_call *call = client->calls;
+    struct h2_call *call = client->ended_calls ? client->calls : NULL;
     while (call && !call->ended)
         call = call->next;
     return call;
@@ -370,9 +370,10 @@ void h2_client_went_wrong(struct h2_client *client, const nghttp2_goaway *frame)
 /** SETTINGS come first; the connection's window grows with the first frames. */
 static void client_greet(struct h2_client *client)
 {
+    uint32_t window = client->user ? client->user->window : 0;
     const nghttp2_settings_entry settings[] = {
         {NGHTTP2_SETTINGS_ENABLE_PUSH, 0},
-        {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, WINDOW},
+        {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, window ? window : WINDOW},
         {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, H2_CLIENT_HEAD_SIZE},
     };
     GOTO_ASSERT(nghttp2_submit_settings(client->session, NGHTTP2_FLAG_NONE, settings,
@@ -439,6 +440,13 @@ bool h2_client_is_usable(const struct h2_client *client)
 {
     return !client->over && !client->went_away && !client->freed && !client->went_wrong &&
            nghttp2_session_check_request_allowed(client->session);
+}
+
+size_t h2_client_room(const struct h2_client *client)
+{
+    size_t most = nghttp2_session_get_remote_settings(client->session,
+                                                      NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS);
+    return client->count < most ? most - client->count : 0;
 }
 
 bool h2_client_is_connected(const struct h2_client *client)

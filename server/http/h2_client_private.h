@@ -1,18 +1,15 @@
 /**
  * What the files of our HTTP/2 client share:
  *
- * h2_client.c          the connection: wire, nghttp2's session, how both end
- * h2_client_call.c     calls: what nghttp2 tells about them, and their end
- * h2_client_socket.c   a wire that is a socket
+ * h2_client.c       the connection: wire, nghttp2's session, how both end
+ * h2_client_call.c  calls: what nghttp2 tells about them, and their end
  */
-#ifndef GOTO_RUNNER_CLIENT_H2_CLIENT_PRIVATE_H
-#define GOTO_RUNNER_CLIENT_H2_CLIENT_PRIVATE_H
+#ifndef GOTO_SERVER_HTTP_H2_CLIENT_PRIVATE_H
+#define GOTO_SERVER_HTTP_H2_CLIENT_PRIVATE_H
 
-#include "base/resolve.h"
-#include "runner/client/h2_client.h"
+#include "server/http/h2_client.h"
 
 #include <nghttp2/nghttp2.h>
-#include <sys/socket.h>
 
 /* The connection and its calls. */
 
@@ -25,8 +22,10 @@ struct h2_client {
     void *context;
     nghttp2_session *session;
     struct h2_call *calls;
-    struct buf out; /**< what the wire did not take yet */
-    char first[8];  /**< the first bytes that came, to know HTTP/1 by */
+    size_t count;       /**< of them */
+    size_t ended_calls; /**< of them: their users are to be told */
+    struct buf out;     /**< what the wire did not take yet */
+    char first[8];      /**< the first bytes that came, to know HTTP/1 by */
     size_t first_size;
     unsigned busy; /**< how deep we are in callbacks: nothing is freed meanwhile */
     bool freed;    /**< h2_client_free() was called meanwhile */
@@ -69,6 +68,8 @@ struct h2_call {
     size_t unconsumed;      /**< given to the user and not given back yet */
     int violation;          /**< nghttp2's code of the rule that was broken in it; 0 = none */
     bool opened;            /**< its HEADERS were sent */
+    bool tunnel;
+    bool peer_ended; /**< of a tunnel */
     int64_t first_byte_ns;
     bool ended;   /**< `end` is set; the user is to be told */
     bool telling; /**< finished() is being called */

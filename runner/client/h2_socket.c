@@ -1,5 +1,6 @@
+#include "runner/client/h2_socket.h"
 #include "base/memory.h"
-#include "runner/client/h2_client_private.h"
+#include "base/resolve.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -8,12 +9,16 @@
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 /** A listener's full queue is not told by poll: Unix sockets are tried again. */
 #define UNIX_AGAIN_NS (5 * INT64_C(1000000))
+
+enum { SOCKET_WORDS = 512 };
 
 struct h2_socket;
 
@@ -40,7 +45,7 @@ struct h2_socket {
     bool want_write;
     char remote[192];
     struct h2_client_end end; /**< why it is not to be had */
-    char words[H2_WORDS];
+    char words[SOCKET_WORDS];
 };
 
 static struct h2_socket *socket_of(struct h2_wire *wire)

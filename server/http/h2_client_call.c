@@ -1,4 +1,4 @@
-#include "runner/client/h2_client_private.h"
+#include "server/http/h2_client_private.h"
 
 #include "base/clock.h"
 #include "base/memory.h"
@@ -17,6 +17,7 @@ void h2_call_end(struct h2_call *call, struct h2_client_end end, const char *for
     if (call->ended)
         return;
     call->ended = true;
+    call->client->ended_calls++;
     va_start(arguments, format);
     vsnprintf(call->words, sizeof call->words, format, arguments);
     va_end(arguments);
@@ -41,6 +42,8 @@ static void call_unlink(struct h2_call *call)
     while (*at != call)
         at = &(*at)->next;
     *at = call->next;
+    call->client->count--;
+    call->client->ended_calls -= call->ended;
 }
 
 void h2_call_free(struct h2_call *call)
@@ -53,7 +56,6 @@ void h2_call_free(struct h2_call *call)
         if (call->ended && nghttp2_session_get_stream_local_close(session, call->id) == 0)
             nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, call->id, NGHTTP2_CANCEL);
         nghttp2_session_set_stream_user_data(session, call->id, NULL);
-        nghttp2_session_consume_connection(session, call->unconsumed);
     }
     arena_free(call->arena);
     memory_free(call);
@@ -65,6 +67,7 @@ void h2_call_cancel(struct h2_call *call, uint32_t code)
     GOTO_ASSERT(!call->telling);
     if (!client->over)
         nghttp2_submit_rst_stream(client->session, NGHTTP2_FLAG_NONE, call->id, code);
+    client->ended_calls -= call->ended;
     call->ended = false;
     h2_call_free(call);
     h2_client_push(client);
@@ -193,6 +196,19 @@ static void call_reset(struct h2_call *call, uint32_t code)
                 "the peer reset the stream: " STR_FMT, STR_ARG(text));
 }
 
+/** The answer is whole; a tunnel only once our side has ended, too. */
+static void call_peer_ended(struct h2_call *call)
+{
+    if (!call->tunnel || call->status / 100 != 2 ||
+        nghttp2_session_get_stream_local_close(call->client->session, call->id) == 1) {
+        h2_call_end(call, (struct h2_client_end){.kind = H2_END_WHOLE}, "whole");
+        return;
+    }
+    call->peer_ended = true;
+    if (call->user->peer_ended)
+        call->user->peer_ended(call->context);
+}
+
 static int on_frame_recv(nghttp2_session *session, const nghttp2_frame *frame, void *context)
 {
     struct h2_client *client = context;
@@ -210,7 +226,7 @@ static int on_frame_recv(nghttp2_session *session, const nghttp2_frame *frame, v
     /* its user may have cancelled it */
     call = call_of(session, client, frame->hd.stream_id);
     if (call && (frame->hd.flags & NGHTTP2_FLAG_END_STREAM))
-        h2_call_end(call, (struct h2_client_end){.kind = H2_END_WHOLE}, "whole");
+        call_peer_ended(call);
     return 0;
 }
 
@@ -219,8 +235,9 @@ static int on_data_chunk(nghttp2_session *session, uint8_t flags, int32_t id, co
 {
     struct h2_call *call = call_of(session, context, id);
     (void)flags;
+    nghttp2_session_consume_connection(session, size);
     if (!call) {
-        nghttp2_session_consume(session, id, size);
+        nghttp2_session_consume_stream(session, id, size);
         return 0;
     }
     call->received += size;
@@ -262,7 +279,9 @@ static int on_stream_close(nghttp2_session *session, int32_t id, uint32_t code, 
     if (!call)
         return 0;
     struct str text = h2_error_name(code, name);
-    if (is_cut(call))
+    if (call->peer_ended && code == NGHTTP2_NO_ERROR)
+        h2_call_end(call, (struct h2_client_end){.kind = H2_END_WHOLE}, "whole");
+    else if (is_cut(call))
         h2_call_end(call, (struct h2_client_end){.kind = H2_END_CUT, .code = code},
                     "the stream ended after %" PRIu64 " of %" PRId64 " bytes",
                     call->received + call->coming, call->length);
@@ -384,10 +403,12 @@ static void call_submit(struct h2_call *call, const struct h2_request *request)
     nghttp2_nv *pairs = arena_alloc_array(arena, most, sizeof *pairs);
     size_t count = 0;
     pairs[count++] = pair_of(STR(":method"), request->method);
-    pairs[count++] = pair_of(STR(":scheme"), request->scheme);
+    if (request->path.data)
+        pairs[count++] = pair_of(STR(":scheme"), request->scheme);
     if (request->authority.size)
         pairs[count++] = pair_of(STR(":authority"), request->authority);
-    pairs[count++] = pair_of(STR(":path"), request->path);
+    if (request->path.data)
+        pairs[count++] = pair_of(STR(":path"), request->path);
     if (request->headers)
         count = pairs_add(pairs, count, request->headers, arena);
     call->id = nghttp2_submit_request(call->client->session, NULL, pairs, count,
@@ -406,6 +427,7 @@ struct h2_call *h2_call_new(struct h2_client *client, const struct h2_request *r
     while (*end)
         end = &(*end)->next;
     *end = call;
+    client->count++;
     call->client = client;
     call->user = user;
     call->context = context;
@@ -417,6 +439,7 @@ struct h2_call *h2_call_new(struct h2_client *client, const struct h2_request *r
     call->phase = client->connected ? H2_WAITING : H2_CONNECTING;
     call->length = -1;
     call->first_byte_ns = -1;
+    call->tunnel = request->tunnel;
     if (!client->over)
         call_submit(call, request);
     h2_client_push(client);
@@ -429,7 +452,7 @@ void h2_call_consume(struct h2_call *call, size_t size)
     call->unconsumed -= size;
     if (call->client->over)
         return;
-    nghttp2_session_consume(call->client->session, call->id, size);
+    nghttp2_session_consume_stream(call->client->session, call->id, size);
     h2_client_push(call->client);
 }
 

@@ -7,23 +7,22 @@
  *     … call_user.head(), body(), trailers(), finished()
  *     h2_client_free(client);
  *
- * Below it lies a wire: a socket here, a layer of TLS where there is one. What the peer sends is
- * bounded by flow control (a body that is not consumed stops the peer), heads by
+ * Below it lies a wire: a socket of the runner's client, a stream of the server's calls. What the
+ * peer sends is bounded by flow control (a body that is not consumed stops the peer), heads by
  * H2_CLIENT_HEAD_SIZE; time has no bound here: who waits has a timer and cancels. Nothing is sent
  * twice by itself, on no account.
  *
  * All calls run on the loop's thread. From within any callback everything may be called, also
  * h2_client_free().
  */
-#ifndef GOTO_RUNNER_CLIENT_H2_CLIENT_H
-#define GOTO_RUNNER_CLIENT_H2_CLIENT_H
+#ifndef GOTO_SERVER_HTTP_H2_CLIENT_H
+#define GOTO_SERVER_HTTP_H2_CLIENT_H
 
 #include "base/loop.h"
-#include "runner/client/http_head.h"
 #include "server/http/message.h"
 
 /** Names and values of all heads (interim ones too) and trailers of one answer, in bytes. */
-enum { H2_CLIENT_HEAD_SIZE = HTTP_HEAD_SIZE };
+enum { H2_CLIENT_HEAD_SIZE = 300 * 1024 };
 
 /* How it ends. */
 
@@ -75,7 +74,7 @@ struct h2_wire_user {
 };
 
 struct h2_wire_type {
-    /** Begins; connected() comes later, never from within. */
+    /** Begins; connected() comes later, or from within where it stands already. */
     void (*start)(struct h2_wire *wire);
     /** Up to `room` bytes; 0 = the peer has closed; -EAGAIN, or another negative errno. */
     ptrdiff_t (*read)(struct h2_wire *wire, char *into, size_t room);
@@ -97,20 +96,6 @@ struct h2_wire {
     void *context;
 };
 
-/** Where a socket connects to. Texts are copied. */
-struct h2_target {
-    struct str host; /**< a name or an address, without brackets */
-    uint16_t port;
-    struct str unix_socket; /**< its path, instead of host and port; data NULL = none */
-    struct str interface;   /**< the name of a device, or one of our addresses; data NULL = any */
-};
-
-/**
- * A socket that connects when it is started. A name is resolved without holding the loop up
- * ("localhost" is always this machine, RFC 6761); its addresses are tried one after the other.
- */
-struct h2_wire *h2_socket_new(struct loop *loop, const struct h2_target *target);
-
 /* The connection. */
 
 struct h2_client;
@@ -124,6 +109,7 @@ struct h2_client_user {
      * that end by it have heard so before; those that may still be answered go on.
      */
     void (*ended)(void *context, const struct h2_client_end *end);
+    uint32_t window; /**< of one call: what comes of its body before it is consumed; 0 = 1 MiB */
 };
 
 /** A connection on a wire, which it starts and owns. `user` may be NULL. */
@@ -138,6 +124,8 @@ void h2_client_free(struct h2_client *client);
 void h2_client_refresh(struct h2_client *client);
 /** Whether new calls can be made on it: it is connecting, or stands and nothing has ended it. */
 bool h2_client_is_usable(const struct h2_client *client);
+/** How many more calls the peer takes at this moment; those beyond wait. */
+size_t h2_client_room(const struct h2_client *client);
 bool h2_client_is_connected(const struct h2_client *client);
 /** When it stood, monotonic; -1 = it does not yet. */
 int64_t h2_client_connected_ns(const struct h2_client *client);
@@ -165,7 +153,9 @@ struct h2_request {
     struct str method;
     struct str scheme;
     struct str authority;
-    struct str path;                /**< with its query */
+    struct str path;                /**< with its query; data NULL: neither it nor the scheme is
+                                       sent, as CONNECT wants it */
+    bool tunnel;                    /**< see h2_call_user.peer_ended() */
     const struct headers *headers;  /**< names are sent in lower case */
     const struct h2_source *source; /**< NULL: there is no body */
     const struct headers *trailers; /**< behind the body, names in lower case; NULL = none */
@@ -180,6 +170,9 @@ struct h2_call_user {
     /** Bytes of the body: they are to be given back to the window by h2_call_consume(). */
     void (*body)(void *context, struct str bytes);
     void (*trailers)(void *context, const struct headers *trailers);
+    /** Of a tunnel: the peer's side has ended, ours goes on; the call is whole once its source has
+     * ended, too. */
+    void (*peer_ended)(void *context);
     /** It has ended; the call is freed once this returns. The client may be freed from within. */
     void (*finished)(void *context, const struct h2_client_end *end);
 };
