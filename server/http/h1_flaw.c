@@ -521,6 +521,12 @@ static size_t flawed_queued(const struct exchange *exchange)
     return flaws->left ? SIZE_MAX : stream_queued(exchange->stream);
 }
 
+static void flawed_resume(struct exchange *exchange)
+{
+    h1_codec.resume(exchange);
+}
+
+/* no tunnel: an answer with a flaw is the last of its connection's HTTP, or stands by itself */
 static const struct exchange_codec flawed_codec = {
     .informational = flawed_informational,
     .head = flawed_head,
@@ -530,6 +536,7 @@ static const struct exchange_codec flawed_codec = {
     .cut = flawed_cut,
     .whole = flawed_whole,
     .queued = flawed_queued,
+    .resume = flawed_resume,
     .done = h1_done,
 };
 

@@ -180,7 +180,7 @@ static void h1_finish(struct exchange *exchange, const struct headers *trailers)
 static void h1_tunnel(struct exchange *exchange, const struct response_head *head)
 {
     struct h1_exchange *x = h1_of(exchange);
-    struct buf *into = write_start(exchange->stream);
+    struct buf *into = h1_head_start(exchange->stream);
     struct str upgrade =
         head->headers ? headers_get(head->headers, STR("upgrade")) : (struct str){NULL, 0};
     x->bodiless = false;
