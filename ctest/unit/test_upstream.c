@@ -114,7 +114,7 @@ START_TEST(test_wrong_routes_are_told)
                 "1:39 a route has either 'respond' or 'forward'\n");
     check_wrong(
         "{protocol: http, routes: [{match: '/a/{x}', forward: {to: b, path: '/{{ path.y }}'}}]}",
-        "1:72 the path of this route captures no 'y'\n");
+        "1:73 the path of this route captures no 'y'\n");
     check_wrong("{protocol: http, routes: [{match: '/a/{x}', respond: [{body: a}, {headers: {a: "
                 "'{{ path.y }}'}}]}]}",
                 "1:84 the path of this route captures no 'y'\n");
