@@ -204,6 +204,7 @@ struct str stream_peer_address(const struct stream *stream, char out[STREAM_ADDR
 struct stream_dial {
     const struct sockaddr_storage *address; /**< IPv4, IPv6 or a unix socket */
     unsigned address_size;
+    int socket; /**< one that is connected, and is the stream's now; 0 = it is made: `address` */
     const struct protocol *protocol; /**< its start() is called once the connection stands */
     void *owner;                     /**< stream->owner: for the protocol's start() */
     uint32_t name_id;                /**< stream->name_id: for notes in the journal */
