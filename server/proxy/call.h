@@ -35,6 +35,7 @@ struct call;
 struct call_pool;
 struct stream;
 struct tls_client_options;
+struct via;
 
 /** The connections of one server to its far sides; made at the first call of call_pool_of(). */
 struct call_pool *call_pool_of(struct server *server);
@@ -62,6 +63,7 @@ struct call_request {
     uint32_t name_id;      /**< in the journal: the proxy */
     uint64_t connection;   /**< in the journal: the connection of the proxy that it is for; 0 = of
                               none */
+    const struct via *via; /**< proxies on the way; `fresh` is as if it were set; NULL = none */
     unsigned hops;         /**< of the connection that is made: endpoint_dial_new() */
     int64_t timeout_ns; /**< the far side has to connect, to take the request, to begin its answer
                            and to go on with it within this time; it does not run while the owner
