@@ -261,10 +261,16 @@ void leg_place(struct leg *leg, const struct forwarding *forwarding)
     leg->route_id = entry ? entry->route : 0;
 }
 
-/** Makes what a copy needs its own: the exchange may end first. */
-static void leg_detach(struct leg *leg)
+void leg_release(struct leg *leg)
 {
     struct arena *arena = leg->arena;
+    GOTO_ASSERT(leg->owns && leg->kind == LEG_CALL);
+    leg->is_copy = true;
+    leg->next = NULL;
+    if (!leg->call) {
+        copy_ended(leg);
+        return;
+    }
     struct headers *extras = arena_alloc(arena, sizeof *extras);
     copy_headers(extras, leg->extras, arena);
     leg->extras = extras;
@@ -272,7 +278,11 @@ static void leg_detach(struct leg *leg)
     leg->method = arena_copy(arena, leg->method);
     leg->sent.target = arena_copy(arena, leg->sent.target);
     leg->endpoint.text = arena_copy(arena, leg->endpoint.text);
+    leg->name = arena_copy(arena, leg->name);
+    leg->why = arena_copy(arena, leg->why);
     leg->forwarding = NULL;
+    buf_clear(&leg->collected);
+    leg_pause(leg, false);
 }
 
 static int64_t leg_timeout(const struct leg *leg, const struct forward *forward)
@@ -324,12 +334,12 @@ static void leg_call(struct leg *leg, const struct forwarding *forwarding, const
 /** A leg that asked nothing yet. */
 static struct leg *leg_alloc(struct forwarding *forwarding, const struct leg_plan *plan)
 {
-    struct arena *arena = plan->copy ? arena_new() : forwarding->arena;
+    struct arena *arena = plan->owns ? arena_new() : forwarding->arena;
     struct leg *leg = arena_alloc(arena, sizeof *leg);
     leg->arena = arena;
     leg->forwarding = forwarding;
     leg->server = forwarding->exchange->stream->port->server;
-    leg->is_copy = plan->copy;
+    leg->owns = plan->owns;
     leg->kind = plan->kind;
     leg->began_ns = clock_now();
     buf_init(&leg->collected, forwarding_most_body(forwarding));
@@ -350,10 +360,7 @@ static struct leg *leg_stillborn(struct leg *leg, const struct leg_plan *plan)
     leg->state = LEG_FAILED;
     leg->failure = CALL_DNS;
     leg->ended_ns = leg->began_ns;
-    if (!plan->copy)
-        return leg;
-    copy_ended(leg);
-    return NULL;
+    return leg;
 }
 
 /** The last proxy on the way is asked for a tunnel to the far side, as the client asks for it. */
@@ -389,8 +396,6 @@ struct leg *leg_new(struct forwarding *forwarding, const struct leg_plan *plan)
         return leg;
     }
     leg_make(leg, forwarding);
-    if (plan->copy)
-        leg_detach(leg);
     leg_call(leg, forwarding, &via);
     leg_offer(leg);
     return leg;

@@ -120,17 +120,17 @@ struct stream {
     bool peer_ended;   /**< all bytes up to the peer's end were read: its FIN, or what stands for it
                           in a stage (close_notify) */
     bool socket_ended; /**< the peer's FIN was read from the socket; a stage may hand it on later */
-    bool closing;      /**< stream_close() was called: writes are ignored, bytes are not offered */
-    bool closed;       /**< the socket is closed; the memory goes in a later turn */
-    bool finished;     /**< stream_finish() was called: writes are ignored, bytes are offered */
-    bool failed;       /**< the kernel refused a write: the peer is gone */
-    bool end_made;     /**< the peer's end that the protocol is told of is made by a fault */
-    bool half_due;     /**< stream_half_close(): its FIN waits for the queue */
-    bool hurried;   /**< stream_disconnect(): stages that hold back for good are not waited for */
-    bool was_high;  /**< the queue was above the high mark: writable() is due */
-    bool offering;  /**< protocol->bytes() is running */
-    bool told_gone; /**< protocol->gone() was called */
-    bool dialing;   /**< connect() is under way: nothing is read or written yet */
+    bool closing : 1;  /**< stream_close() was called: writes are ignored, bytes are not offered */
+    bool closed : 1;   /**< the socket is closed; the memory goes in a later turn */
+    bool finished : 1; /**< stream_finish() was called: writes are ignored, bytes are offered */
+    bool failed : 1;   /**< the kernel refused a write: the peer is gone */
+    bool end_made : 1; /**< the peer's end that the protocol is told of is made by a fault */
+    bool half_due : 1; /**< stream_half_close(): its FIN waits for the queue */
+    bool hurried : 1; /**< stream_disconnect(): stages that hold back for good are not waited for */
+    bool was_high : 1;  /**< the queue was above the high mark: writable() is due */
+    bool offering : 1;  /**< protocol->bytes() is running */
+    bool told_gone : 1; /**< protocol->gone() was called */
+    bool dialing : 1;   /**< connect() is under way: nothing is read or written yet */
 };
 
 /** The most bytes that may wait in a stream's queue before writers should pause, and the low mark.
