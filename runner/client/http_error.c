@@ -136,6 +136,8 @@ static const struct error_row error_rows[] = {
     {CURLE_HTTP2_STREAM, ANY_ERRNO, ANY_PHASE, "protocol",
      "a stream that breaks the rules of HTTP/2"},
     {CURLE_WEIRD_SERVER_REPLY, ANY_ERRNO, ANY_PHASE, "protocol", "a header that is none"},
+    {CURLE_BAD_FUNCTION_ARGUMENT, ANY_ERRNO, HEAD, "protocol",
+     "a first header that begins with a blank"},
     {CURLE_UNSUPPORTED_PROTOCOL, ANY_ERRNO, WAITING | HEAD, "protocol", "no HTTP/1 status line"},
     {CURLE_BAD_CONTENT_ENCODING, ANY_ERRNO, ANY_PHASE, "protocol", "a transfer coding unasked for"},
     {CURLE_URL_MALFORMAT, ANY_ERRNO, ANSWERING, "protocol", "a Location that is no URL"},

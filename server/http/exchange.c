@@ -78,6 +78,37 @@ static void exchange_dispatch(struct exchange *exchange)
     upstream_answer(exchange->stream->port->owner, exchange);
 }
 
+void exchange_partly_read(struct exchange *exchange)
+{
+    struct stream *stream = exchange->stream;
+    if (exchange->state != EXCHANGE_READING || (exchange->offered && !exchange->streams))
+        return;
+    stream_enter(stream);
+    if (exchange->responder_request)
+        exchange->responder_request(exchange);
+    else if (!exchange->offered)
+        upstream_stream(stream->port->owner, exchange);
+    exchange->offered = true;
+    stream_leave(stream);
+}
+
+void exchange_forgotten(struct exchange *exchange)
+{
+    void (*responder_gone)(struct exchange *) = exchange->responder_gone;
+    exchange->responder_gone = NULL;
+    if (responder_gone)
+        responder_gone(exchange);
+}
+
+void exchange_stop(struct exchange *exchange, bool stops)
+{
+    if (exchange->stops == stops || exchange->state != EXCHANGE_READING)
+        return;
+    exchange->stops = stops;
+    if (!stops)
+        exchange->codec->resume(exchange);
+}
+
 void exchange_arrived(struct exchange *exchange)
 {
     struct stream *stream = exchange->stream;
@@ -85,7 +116,8 @@ void exchange_arrived(struct exchange *exchange)
     struct exchange *arriving = server->arriving;
     stream_enter(stream);
     exchange->whole_ns = clock_now();
-    exchange->number = ++stream->port->requests;
+    if (!exchange->streams)
+        exchange->number = ++stream->port->requests;
     exchange->state = EXCHANGE_HELD;
     server->arriving = exchange;
     exchange->telling = true;
@@ -110,6 +142,8 @@ void exchange_released(struct exchange *exchange)
 
 void exchange_gone(struct exchange *exchange, bool aborted)
 {
+    if (exchange->state == EXCHANGE_READING)
+        exchange_forgotten(exchange);
     if (exchange->state == EXCHANGE_READING || exchange->state == EXCHANGE_ENDED)
         return;
     exchange->aborted |= aborted;
@@ -176,7 +210,8 @@ void exchange_sent(struct exchange *exchange)
 void exchange_informational(struct exchange *exchange, unsigned status,
                             const struct headers *headers)
 {
-    if (exchange->state == EXCHANGE_WAITING)
+    if (exchange->state == EXCHANGE_WAITING ||
+        (exchange->state == EXCHANGE_READING && exchange->streams))
         exchange->codec->informational(exchange, status, headers);
 }
 
@@ -237,7 +272,7 @@ void exchange_raw(struct exchange *exchange, unsigned status, struct str bytes, 
     exchange_begin(exchange, status);
     exchange->body_sent = bytes.size;
     exchange->codec->raw(exchange, bytes);
-    exchange_complete(exchange, close);
+    exchange_given(exchange, close);
     stream_leave(stream);
 }
 
@@ -265,7 +300,7 @@ void exchange_tunnel_end(struct exchange *exchange)
 void exchange_tunnel_resume(struct exchange *exchange)
 {
     if (exchange->state == EXCHANGE_ANSWERING && exchange->tunnel)
-        exchange->codec->tunnel_resume(exchange);
+        exchange->codec->resume(exchange);
 }
 
 void exchange_cut(struct exchange *exchange, enum close_how how)

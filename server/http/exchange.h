@@ -19,6 +19,7 @@
 #include "server/stream/stream.h"
 
 struct exchange;
+struct route;
 struct static_answer;
 
 /** The head of an answer. */
@@ -49,8 +50,8 @@ struct exchange_codec {
     /** Ends without completing: HTTP/1 ends the connection that way, HTTP/2 by KILL, else it resets
      * the stream; KEEP leaves it silent. */
     void (*cut)(struct exchange *exchange, enum close_how how);
-    /** A whole answer, serialised before. This and finish() set exchange->sending where the end of
-     * the answer waits in the codec, which calls exchange_sent() once it is out. */
+    /** A whole answer, serialised before. This, raw() and finish() set exchange->sending where the
+     * end of the answer waits in the codec, which calls exchange_sent() once it is out. */
     void (*whole)(struct exchange *exchange, const struct static_answer *answer);
     /** Bytes of the answer that wait to be sent; NULL: those of the stream. */
     size_t (*queued)(const struct exchange *exchange);
@@ -59,8 +60,9 @@ struct exchange_codec {
     void (*tunnel)(struct exchange *exchange, const struct response_head *head);
     /** In a tunnel: our half ends. */
     void (*tunnel_end)(struct exchange *exchange);
-    /** In a tunnel: bytes that were not taken are offered again. */
-    void (*tunnel_resume)(struct exchange *exchange);
+    /** Bytes of a tunnel that were not taken are offered again; a request that stopped is read on.
+     */
+    void (*resume)(struct exchange *exchange);
     /** The exchange was answered whole and journalled: free it, go on with the connection (`close`:
      * end it). */
     void (*done)(struct exchange *exchange, bool close);
@@ -100,6 +102,10 @@ struct exchange {
     unsigned status;    /**< answered */
     uint64_t body_sent; /**< body bytes given to exchange_body() */
     struct hold *hold;
+    /** Of a request that was given to its responder before it was whole: its route, and what that
+     * captured of the path. NULL: it was not. */
+    struct route *streams;
+    const struct headers *captures;
     void *responder; /**< the upstream's: what is answering */
     /**
      * Stop: the exchange is going away. Called once, however it ended (also within
@@ -107,18 +113,33 @@ struct exchange {
      */
     void (*responder_gone)(struct exchange *exchange);
     void (*responder_writable)(
-        struct exchange *exchange);       /**< the queue is low again; may be NULL */
+        struct exchange *exchange); /**< the queue is low again; may be NULL */
+    /** More of the body of a request that streams was read: it is in request.body. */
+    void (*responder_request)(struct exchange *exchange);
     const struct exchange_tunnel *tunnel; /**< NULL: it is none */
-    bool sending;                         /**< set by the codec: see finish() */
-    bool telling;                         /**< its journal entry is being told to observers */
-    bool reused;                          /**< its connection had a request before */
-    bool journalled;                      /**< the entry of its answer was written */
-    char client[STREAM_ADDRESS_SIZE];     /**< filled by exchange_client() */
+    bool offered;                         /**< whether it streams was asked */
+    bool stops;      /**< of a request that streams: no more of it is read for now */
+    bool sending;    /**< set by the codec: see finish() */
+    bool telling;    /**< its journal entry is being told to observers */
+    bool reused;     /**< its connection had a request before */
+    bool journalled; /**< the entry of its answer was written */
+    char client[STREAM_ADDRESS_SIZE]; /**< filled by exchange_client() */
 };
 
 /** The exchange's arena. */
 struct arena *exchange_arena(struct exchange *exchange);
 
+/**
+ * Called by the codec: the head was read, and request.body holds what came of the body, which is
+ * not whole. An upstream that forwards it may begin at once (LANGUAGE section 5): the far side gets
+ * the body as it comes, but for its end, which waits as the answer does until the request was read
+ * whole and nothing holds it. So actions that its arrival triggers can still change the answer.
+ */
+void exchange_partly_read(struct exchange *exchange);
+/** Called by the codec before it frees an exchange whose request was not read whole. */
+void exchange_forgotten(struct exchange *exchange);
+/** Stops reading a request that streams, and goes on. */
+void exchange_stop(struct exchange *exchange, bool stops);
 /** Called by the codec: the request is whole. Journals it, holds or dispatches it. */
 void exchange_arrived(struct exchange *exchange);
 /**

@@ -2,11 +2,17 @@
 
 #include "base/clock.h"
 #include "base/memory.h"
+#include "server/http/h1_flaw.h"
 #include "server/http/upstream.h"
 #include "server/port/port.h"
 #include "server/stream/scratch.h"
 
 #include <string.h>
+
+bool h1_is(const struct stream *stream)
+{
+    return stream->protocol == &h1_protocol;
+}
 
 static const struct limits *h1_limits(const struct h1 *h1)
 {
@@ -56,7 +62,9 @@ static void h1_exchange_drop(struct h1_exchange *x)
 
 void h1_exchange_free(struct h1_exchange *x)
 {
+    exchange_forgotten(&x->exchange);
     struct scratch *scratch = server_scratch(x->h1->stream->port->server);
+    h1_flaws_clear(x);
     arena_free(x->exchange.arena);
     if (scratch->unused_count == H1_KEPT_EXCHANGES) {
         h1_exchange_drop(x);
@@ -110,6 +118,8 @@ static bool h1_is_reading(const struct h1 *h1)
  */
 static int64_t h1_quiet_due(const struct h1 *h1, const struct limits *limits)
 {
+    if (h1_is_reading(h1) && h1->current->exchange.stops)
+        return INT64_MAX;
     if (h1_is_reading(h1))
         return limits->read_ns ? time_after(h1->began_ns, limits->read_ns) : INT64_MAX;
     if (!h1->current && limits->idle_ns)
@@ -384,10 +394,21 @@ static void h1_settle(struct h1 *h1)
         h1_broken_off(h1, false);
     else if (h1_has_no_more(h1))
         stream_close(stream, CLOSE_FIN);
-    else if (h1->current && !h1_is_reading(h1) && !h1->current->exchange.tunnel)
+    else if (h1->current && (!h1_is_reading(h1) || h1->current->exchange.stops) &&
+             !h1->current->exchange.tunnel)
         stream_pause(stream);
     if (!stream->closing)
         h1_arm(h1);
+}
+
+/** The request is not whole with what has come: its upstream may begin. */
+static void h1_offer_part(struct h1 *h1)
+{
+    struct h1_exchange *x = h1->current;
+    if (x->phase == H1_HEAD || h1->upgrade)
+        return;
+    x->exchange.request.body = buf_str(&x->body);
+    exchange_partly_read(&x->exchange);
 }
 
 /** Bytes of a tunnel. */
@@ -403,10 +424,15 @@ static size_t h1_tunnel_bytes(struct h1 *h1, struct str bytes)
     return taken;
 }
 
-void h1_tunnel_resume(struct exchange *exchange)
+void h1_read_on(struct exchange *exchange)
 {
-    if (!exchange->stream->closing)
-        stream_resume(exchange->stream);
+    struct h1 *h1 = CONTAINER_OF(exchange, struct h1_exchange, exchange)->h1;
+    if (exchange->stream->closing)
+        return;
+    /* the time that the far side took is not the client's */
+    h1->began_ns = clock_now();
+    h1_arm(h1);
+    stream_resume(exchange->stream);
 }
 
 size_t h1_bytes(struct stream *stream, struct str bytes)
@@ -418,6 +444,8 @@ size_t h1_bytes(struct stream *stream, struct str bytes)
         return h1_tunnel_bytes(h1, bytes);
     h1->parsing = true;
     while (taken < bytes.size && !stream->closing && (!h1->current || h1_is_reading(h1))) {
+        if (h1->current && h1->current->exchange.stops)
+            break;
         taken += h1_take(h1, str_from(bytes, taken));
         /* upgraded: `h1` is gone, the rest is for what the stream speaks now */
         if (stream->protocol != protocol)
@@ -426,6 +454,8 @@ size_t h1_bytes(struct stream *stream, struct str bytes)
                                 : 0);
     }
     h1->parsing = false;
+    if (!stream->closing && h1_is_reading(h1))
+        h1_offer_part(h1);
     h1_settle(h1);
     return taken;
 }
@@ -465,6 +495,8 @@ void *h1_start(struct stream *stream)
 void h1_writable(struct stream *stream)
 {
     struct h1 *h1 = stream->state;
+    if (h1->current && h1_flaws_writable(h1->current))
+        return;
     if (h1->current && h1->current->exchange.responder_writable)
         h1->current->exchange.responder_writable(&h1->current->exchange);
 }

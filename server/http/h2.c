@@ -269,12 +269,39 @@ static void look_ended(struct h2_exchange *x)
         look_broken_off(x, "the client closed the connection within a request");
 }
 
+/** Bytes of a tunnel, then its end; what is not taken waits, and the client's window with it. */
+static void look_tunnel(struct h2_exchange *x)
+{
+    struct exchange *exchange = &x->exchange;
+    struct h2 *h2 = x->h2;
+    x->more = false;
+    if (exchange->state != EXCHANGE_ANSWERING || !exchange->tunnel)
+        return;
+    if (x->body.size) {
+        h2->looking = x;
+        size_t taken = exchange->tunnel->bytes(exchange, buf_str(&x->body));
+        if (!h2->looking)
+            return;
+        h2->looking = NULL;
+        buf_consume(&x->body, taken);
+    }
+    exchange->stops = exchange->stops || x->body.size;
+    if (x->body.size || !x->half)
+        return;
+    x->half = false;
+    exchange_peer_ended(exchange);
+}
+
 static void h2_look(struct h2_exchange *x)
 {
     if (x->refusal && !x->refused && !x->closed && !x->h2->stream->peer_ended) {
         h2_write_refusal(x);
     } else if (x->arrived) {
         look_arrived(x);
+    } else if (x->more && x->connect) {
+        if (x->closed || x->sent || x->ended)
+            h2_notice(x);
+        look_tunnel(x);
     } else if (x->sent) {
         look_sent(x);
     } else if (x->closed) {
@@ -284,6 +311,11 @@ static void h2_look(struct h2_exchange *x)
     } else if (x->reset_due) {
         x->reset_due = false;
         h2_reset(&x->exchange, x->reset_code);
+    } else if (x->more) {
+        x->more = false;
+        x->exchange.request.body = buf_str(&x->body);
+        if (!x->refusal)
+            exchange_partly_read(&x->exchange);
     } else if (x->low) {
         x->low = false;
         if (x->exchange.responder_writable)

@@ -442,6 +442,11 @@ bool h2_client_is_usable(const struct h2_client *client)
            nghttp2_session_check_request_allowed(client->session);
 }
 
+void h2_client_flush(struct h2_client *client)
+{
+    h2_client_push(client);
+}
+
 size_t h2_client_room(const struct h2_client *client)
 {
     size_t most = nghttp2_session_get_remote_settings(client->session,

@@ -124,6 +124,8 @@ void h2_client_free(struct h2_client *client);
 void h2_client_refresh(struct h2_client *client);
 /** Whether new calls can be made on it: it is connecting, or stands and nothing has ended it. */
 bool h2_client_is_usable(const struct h2_client *client);
+/** Sends what waits for more. */
+void h2_client_flush(struct h2_client *client);
 /** How many more calls the peer takes at this moment; those beyond wait. */
 size_t h2_client_room(const struct h2_client *client);
 bool h2_client_is_connected(const struct h2_client *client);
@@ -156,6 +158,8 @@ struct h2_request {
     struct str path;                /**< with its query; data NULL: neither it nor the scheme is
                                        sent, as CONNECT wants it */
     bool tunnel;                    /**< see h2_call_user.peer_ended() */
+    bool soon; /**< it waits for its body, so that both leave in one write: until h2_call_resume(),
+                  or h2_client_flush() */
     const struct headers *headers;  /**< names are sent in lower case */
     const struct h2_source *source; /**< NULL: there is no body */
     const struct headers *trailers; /**< behind the body, names in lower case; NULL = none */

@@ -442,7 +442,8 @@ struct h2_call *h2_call_new(struct h2_client *client, const struct h2_request *r
     call->tunnel = request->tunnel;
     if (!client->over)
         call_submit(call, request);
-    h2_client_push(client);
+    if (!request->soon || call->ended || client->over)
+        h2_client_push(client);
     return call;
 }
 

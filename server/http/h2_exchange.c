@@ -112,6 +112,8 @@ static void h2_exchange_unlink(struct h2_exchange *x)
     }
     if (h2->current == x)
         h2->current = NULL;
+    if (h2->looking == x)
+        h2->looking = NULL;
     if (x->linger_ns)
         h2->lingering--;
     h2->count--;
@@ -129,6 +131,7 @@ static struct buf h2_keep_buffer(struct buf *buf)
 void h2_exchange_free(struct h2_exchange *x)
 {
     struct scratch *scratch = server_scratch(x->h2->stream->port->server);
+    exchange_forgotten(&x->exchange);
     h2_exchange_unlink(x);
     for (size_t i = 0; i < x->kept_count; i++)
         nghttp2_rcbuf_decref(x->kept[i]);

@@ -62,6 +62,7 @@ struct h2 {
     struct h2_exchange *due; /**< those to be looked at, in order */
     struct h2_exchange *due_last;
     struct h2_exchange *current; /**< whose headers are coming */
+    struct h2_exchange *looking; /**< whose tunnel is given bytes; NULL once it is freed */
     struct h2_framing framing;
     struct h2_past past;
     struct timer timer;  /**< the nearest of the limits idle, read, life, and of the drain's wait */
@@ -114,11 +115,14 @@ struct h2_exchange {
     struct headers trailers; /**< of the answer */
     unsigned refusal;        /**< the request is to be refused with this status … */
     const char *refusal_why;
-    bool is_due;     /**< in the queue; why: */
-    bool arrived;    /**< the request came whole and was not given away */
-    bool sent;       /**< the last frame of the answer was sent */
-    bool closed;     /**< nghttp2 has closed the stream */
-    bool low;        /**< its body may be written again */
+    bool is_due;  /**< in the queue; why: */
+    bool arrived; /**< the request came whole and was not given away */
+    bool more;    /**< more of the request came, which is not whole; of a tunnel: bytes, its end */
+    bool connect; /**< CONNECT: `body` holds what comes in the tunnel */
+    bool half;    /**< of a tunnel: the client's half has ended, and its owner was not told */
+    bool sent;    /**< the last frame of the answer was sent */
+    bool closed;  /**< nghttp2 has closed the stream */
+    bool low;     /**< its body may be written again */
     bool is_reading; /**< counted in h2->reading */
     bool ended;      /**< the client's FIN or RST came, and the exchange was not told */
     bool whole;      /**< the request was read whole */
@@ -197,6 +201,8 @@ void h2_write_refusal(struct h2_exchange *x);
 void h2_append_number(struct buf *into, uint32_t number, int bytes);
 /** Appends the head of a frame on stream 0, without flags. */
 void h2_append_frame_head(struct buf *into, size_t size, uint8_t type);
+/** Gives a window what it was not given; for what is put behind the frames before. */
+void h2_append_window_update(struct buf *into, uint32_t stream_id, uint64_t *held);
 /** Submits the settings that a connection begins with. */
 void h2_begin_settings(struct h2 *h2, const struct h2_begin *begin);
 

@@ -27,9 +27,20 @@ void h2_refuse(struct h2_exchange *x, unsigned status, const char *why)
     h2_notice(x);
 }
 
+/** More came of a request that is not whole, or in a tunnel. */
+static void notice_more(struct h2_exchange *x)
+{
+    x->more = true;
+    h2_notice(x);
+}
+
 void h2_request_whole(struct h2_exchange *x)
 {
     x->whole = true;
+    if (x->connect && !x->is_reading) {
+        x->half = true;
+        notice_more(x);
+    }
     if (!is_reading(x))
         return;
     x->arrived = true;
@@ -262,6 +273,23 @@ static void expect_body(struct h2_exchange *x)
         h2_refuse(x, 413, "the body is larger than the limit `body-size`");
     else if (str_equal_nocase(headers_get(headers, STR("expect")), STR("100-continue")))
         h2_codec.informational(&x->exchange, 100, NULL);
+    if (is_reading(x))
+        notice_more(x);
+}
+
+/** CONNECT (RFC 9113 section 8.5) is whole with its head; what follows is for the tunnel, and waits
+ * until there is one. */
+static void begin_connect(struct h2_exchange *x, bool ended)
+{
+    struct request *request = &x->exchange.request;
+    x->connect = true;
+    x->exchange.stops = true;
+    request->target = request->authority;
+    request->path = request->authority;
+    h2_request_whole(x);
+    x->whole = false;
+    if (ended)
+        h2_request_whole(x);
 }
 
 void h2_head_whole(struct h2_exchange *x, bool ended)
@@ -270,8 +298,11 @@ void h2_head_whole(struct h2_exchange *x, bool ended)
     x->is_head = str_is(request->method, "HEAD");
     if (x->cookies > 1)
         join_cookies(x);
-    if (str_is(request->method, "CONNECT"))
+    bool connect = str_is(request->method, "CONNECT");
+    if (connect && !upstream_tunnels(x->h2->stream->port->owner))
         h2_refuse(x, 501, "CONNECT, but this is no tunnel");
+    else if (connect)
+        begin_connect(x, ended);
     else if (ended)
         h2_request_whole(x);
     else if (is_reading(x))
@@ -362,8 +393,17 @@ static int read_data(nghttp2_session *session, uint8_t flags, int32_t stream_id,
     struct h2_exchange *x = find(h2, stream_id);
     (void)session;
     (void)flags;
-    if (is_reading(x) && buf_append(&x->body, (struct str){(const char *)data, size}) < 0)
+    if (x && x->connect && !x->refusal &&
+        buf_append(&x->body, (struct str){(const char *)data, size}) == 0) {
+        notice_more(x);
+        return 0;
+    }
+    if (!is_reading(x))
+        return 0;
+    if (buf_append(&x->body, (struct str){(const char *)data, size}) < 0)
         h2_refuse(x, 413, "the body is larger than the limit `body-size`");
+    else if (!x->exchange.offered || x->exchange.streams)
+        notice_more(x);
     return 0;
 }
 

@@ -99,7 +99,7 @@ void h2_silence(struct stream *stream, struct h2_silence of, bool silent)
     h2_leave(h2);
 }
 
-static void append_window_update(struct buf *into, uint32_t stream_id, uint64_t *held)
+void h2_append_window_update(struct buf *into, uint32_t stream_id, uint64_t *held)
 {
     if (!*held)
         return;
@@ -120,9 +120,9 @@ void h2_hold_window(struct stream *stream, bool hold)
     h2_flush(h2);
     h2->holds_window = hold;
     buf_init(&frames, BUF_OWN);
-    append_window_update(&frames, 0, &h2->held);
+    h2_append_window_update(&frames, 0, &h2->held);
     for (struct h2_exchange *x = h2->oldest; x; x = x->next)
-        append_window_update(&frames, x->exchange.stream_id, &x->held);
+        h2_append_window_update(&frames, x->exchange.stream_id, &x->held);
     (void)buf_append(&h2->raw, buf_str(&frames));
     buf_clear(&frames);
     h2_leave(h2);

@@ -328,6 +328,48 @@ static void write_done(struct exchange *exchange, bool close)
     h2_leave(h2);
 }
 
+/** Gives the client the window that it was not given. */
+static void read_on(struct exchange *exchange)
+{
+    struct h2_exchange *x = h2_exchange_of(exchange);
+    struct h2 *h2 = x->h2;
+    exchange->stops = false;
+    if (h2->stream->closing || x->closed)
+        return;
+    h2_enter(h2);
+    if (x->connect) {
+        x->more = true;
+        h2_notice(x);
+    }
+    h2_flush(h2);
+    if (!h2->holds_window && !x->whole)
+        h2_append_window_update(&h2->raw, exchange->stream_id, &x->held);
+    h2_leave(h2);
+}
+
+static void write_tunnel(struct exchange *exchange, const struct response_head *head)
+{
+    struct h2_exchange *x = h2_exchange_of(exchange);
+    struct block block;
+    block_start(&block, x, head->headers ? head->headers->count : 0);
+    block_add_status(&block, head->status);
+    block_add_all(&block, head->headers);
+    x->bodiless = false;
+    submit_head(x, &block);
+    write_soon(x->h2);
+    read_on(exchange);
+}
+
+static void write_tunnel_end(struct exchange *exchange)
+{
+    struct h2_exchange *x = h2_exchange_of(exchange);
+    x->finished = true;
+    if (x->closed)
+        return;
+    resume_body(x);
+    write_soon(x->h2);
+}
+
 const struct exchange_codec h2_codec = {
     .informational = write_informational,
     .head = write_head,
@@ -336,6 +378,9 @@ const struct exchange_codec h2_codec = {
     .cut = write_cut,
     .whole = write_whole,
     .queued = write_queued,
+    .tunnel = write_tunnel,
+    .tunnel_end = write_tunnel_end,
+    .resume = read_on,
     .done = write_done,
 };
 
@@ -446,6 +491,18 @@ static uint32_t number_at(const uint8_t *bytes)
            bytes[3];
 }
 
+/** Whether the frame is a WINDOW_UPDATE that is not to leave now: a fault holds all of them, a
+ * request or tunnel that stops those of its stream. */
+static bool holds_window_update(const struct h2 *h2, const uint8_t *frame, size_t size)
+{
+    if (frame[3] != NGHTTP2_WINDOW_UPDATE || size != 13)
+        return false;
+    uint32_t id = number_at(frame + 5);
+    const struct h2_exchange *x =
+        id ? nghttp2_session_get_stream_user_data(h2->session, (int32_t)id) : NULL;
+    return h2->holds_window || (x && !h2_reset_is_ours(x) && x->exchange.stops);
+}
+
 /** A WINDOW_UPDATE that does not leave: what it would have given is remembered. */
 static void hold_window_update(struct h2 *h2, const uint8_t *frame)
 {
@@ -478,7 +535,7 @@ bool h2_take_frame(struct h2 *h2, struct buf *out)
     }
     if (is_silenced(h2, frame))
         return true;
-    if (h2->holds_window && frame[3] == NGHTTP2_WINDOW_UPDATE && size == 13) {
+    if (holds_window_update(h2, frame, (size_t)size)) {
         hold_window_update(h2, frame);
         return true;
     }

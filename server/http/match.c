@@ -305,6 +305,12 @@ struct list match_captures(const struct match *match)
     return path_template_captures(match->path.template);
 }
 
+bool match_needs_whole(const struct match *match)
+{
+    return match->form.count || match->chance || !body_check_is_empty(&match->body) ||
+           (match->unless && match_needs_whole(match->unless));
+}
+
 /** Whether anything beside method and path has to hold. */
 static bool match_has_more(const struct match *match)
 {

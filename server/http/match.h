@@ -58,6 +58,9 @@ bool match_is_static(const struct match *match, struct str *method, struct str *
 /** Cheap first test of method and path only (no allocation when the path is static). False = it
  * cannot match. */
 bool match_quick(const struct match *match, const struct request *request);
+/** Whether what it asks for is not all known once the head of a request was read: its body, or a
+ * chance, which is drawn when the request is whole. */
+bool match_needs_whole(const struct match *match);
 /** "GET /foo/{foo}" for messages. */
 struct str match_describe(const struct match *match, struct arena *arena);
 /** Where it stands. */

@@ -144,6 +144,25 @@ struct route *routes_find(struct routes *routes, struct exchange *exchange, uint
     return fixed ? &routes->items[fixed - 1] : NULL;
 }
 
+bool routes_find_by_head(struct routes *routes, struct exchange *exchange, uint64_t seed,
+                         struct headers *captures, struct route **route)
+{
+    *route = NULL;
+    for (size_t i = 0; i < routes->count; i++) {
+        struct route *tried = &routes->items[i];
+        const struct match *match = tried->config->match;
+        if (match_needs_whole(match)) {
+            if (!route_is_used_up(tried) && match_quick(match, &exchange->request))
+                return false;
+        } else if (route_takes(tried, exchange, seed, captures)) {
+            *route = tried;
+            return true;
+        }
+    }
+    *captures = (struct headers){0};
+    return true;
+}
+
 /** How far the request is from what the route is for, as a reader sees it: of equally near routes
  * the least wins. */
 static size_t route_distance(struct str route, const struct request *request, struct arena *arena)

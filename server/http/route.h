@@ -56,6 +56,15 @@ void routes_init(struct routes *routes, const struct upstream_config *config, st
 struct route *routes_find(struct routes *routes, struct exchange *exchange, uint64_t seed,
                           struct headers *captures);
 
+/**
+ * The same for a request of which only the head was read.
+ *
+ * @return whether the head decides; *route is then the one, NULL: none takes it
+ */
+GOTO_MUST_USE bool routes_find_by_head(struct routes *routes, struct exchange *exchange,
+                                       uint64_t seed, struct headers *captures,
+                                       struct route **route);
+
 /** The route that came nearest to a request that none took. */
 struct route_miss {
     struct str route;   /**< "GET /foo/{foo}"; empty without routes */

@@ -275,7 +275,7 @@ struct answering {
     struct upstream *upstream;
     struct exchange *exchange;
     struct route *route;
-    struct headers *captures;
+    const struct headers *captures;
     const struct forward *forward; /**< it is sent on; NULL: `job` answers it */
     struct respond_job job;
 };
@@ -447,38 +447,111 @@ static bool answering_fails(const struct answering *answering)
                          respond ? respond_faults(respond) : NULL, answering->exchange);
 }
 
-/** Sends the request on. The exchange may be freed when it returns. */
-static void answering_forward(const struct answering *answering)
+static struct forward_job answering_job(const struct answering *answering)
 {
-    struct route *route = answering->route;
-    const struct forward_job job = {
+    const struct route *route = answering->route;
+    return (struct forward_job){
         .forward = answering->forward,
         .captures = answering->captures,
         .route = route->config ? route->name : (struct str){0},
         .request_number = route->requests,
-        .turn = route->forwarded++,
         .delay_ns = answering->job.delay_ns,
         .give_up_ns = answering->upstream->now.limits.respond_ns,
     };
+}
+
+/** Sends the request on, or its end. The exchange may be freed when it returns. */
+static void answering_forward(const struct answering *answering)
+{
+    struct forward_job job = answering_job(answering);
+    if (answering->exchange->responder) {
+        forward_http_whole(answering->exchange, &job);
+        return;
+    }
+    job.turn = answering->route->forwarded++;
     forward_http_start(answering->exchange, &job);
+}
+
+/** The forward of a route, or of the default, where no action has put an answer over it. */
+static const struct forward *upstream_forward_now(struct upstream *upstream,
+                                                  const struct route *route)
+{
+    if (upstream_override(upstream, route, OVERRIDE_STATUS) ||
+        upstream_override(upstream, route, OVERRIDE_RESPOND))
+        return NULL;
+    if (route->config)
+        return route->config->forward;
+    return upstream->forwards ? upstream->now.forward : NULL;
+}
+
+bool upstream_tunnels(const struct upstream *upstream)
+{
+    const struct routes *routes = &upstream->set->routes;
+    if (upstream->forwards && forward_takes_connect(upstream->now.forward))
+        return true;
+    for (size_t i = 0; i < routes->count; i++)
+        if (forward_takes_connect(routes->items[i].config->forward))
+            return true;
+    return false;
+}
+
+void upstream_stream(struct upstream *upstream, struct exchange *exchange)
+{
+    struct port *port = upstream->port;
+    struct headers captures = {0};
+    struct route *route;
+    if (!routes_find_by_head(&upstream->set->routes, exchange, port->server->seed, &captures,
+                             &route))
+        return;
+    route = route ? route : &upstream->fallback->route;
+    struct answering answering = {
+        .upstream = upstream,
+        .exchange = exchange,
+        .route = route,
+        .forward = upstream_forward_now(upstream, route),
+    };
+    if (!answering.forward || forward_needs_whole_request(answering.forward))
+        return;
+    answering.captures = keep_captures(&captures, exchange);
+    exchange->streams = route;
+    exchange->captures = answering.captures;
+    exchange->number = ++port->requests;
+    route->requests++;
+    struct forward_job job = answering_job(&answering);
+    job.turn = route->forwarded++;
+    job.partial = true;
+    forward_http_start(exchange, &job);
+}
+
+/** Fills which route takes the request. */
+static void answering_route(struct answering *answering)
+{
+    struct upstream *upstream = answering->upstream;
+    struct exchange *exchange = answering->exchange;
+    struct server *server = upstream->port->server;
+    struct headers captures = {0};
+    if (exchange->streams) {
+        answering->route = exchange->streams;
+        answering->captures = exchange->captures;
+        return;
+    }
+    struct route *route = routes_find(&upstream->set->routes, exchange, server->seed, &captures);
+    answering->route = route ? route : &upstream->fallback->route;
+    answering->captures = keep_captures(&captures, exchange);
+    answering->route->requests++;
 }
 
 void upstream_answer(struct upstream *upstream, struct exchange *exchange)
 {
-    struct server *server = upstream->port->server;
-    struct headers captures = {0};
-    struct routes *routes = &upstream->set->routes;
-    struct route *route = routes_find(routes, exchange, server->seed, &captures);
-    struct answering answering = {
-        .upstream = upstream,
-        .exchange = exchange,
-        .route = route ? route : &upstream->fallback->route,
-        .captures = keep_captures(&captures, exchange),
-    };
-    answering.route->requests++;
-    unsigned flags = !route && routes->count ? ENTRY_UNMATCHED : 0;
-    journal_set_route(server->journal, exchange->entry, answering.route->name_id, flags);
+    struct answering answering = {.upstream = upstream, .exchange = exchange};
+    answering_route(&answering);
+    bool unmatched = !answering.route->config && upstream->set->routes.count;
+    journal_set_route(upstream->port->server->journal, exchange->entry, answering.route->name_id,
+                      unmatched ? ENTRY_UNMATCHED : 0);
     answering_choose(&answering);
+    /* an action that its arrival triggered has put something else in the place of what began */
+    if (exchange->responder && !forward_http_is(exchange, answering.forward))
+        exchange_forgotten(exchange);
     if (answering_fails(&answering))
         return;
     answering.job.delay_ns = answering_delay(&answering);

@@ -178,6 +178,12 @@ void upstream_answer(struct upstream *upstream, struct exchange *exchange);
 /** Where its default forwards to at this moment; NULL: it answers. */
 const struct forward *upstream_forward(const struct upstream *upstream);
 
+/** Whether CONNECT may make a tunnel here. */
+bool upstream_tunnels(const struct upstream *upstream);
+/** The head of a request was read, and its body comes: forwards it, if the head decides that, and
+ * nothing is made of the body before. Called by exchange.c. */
+void upstream_stream(struct upstream *upstream, struct exchange *exchange);
+
 /** Whether a route with that written name exists ("foobar" of "api.foobar"). */
 bool upstream_has_route(const struct upstream *upstream, struct str name);
 

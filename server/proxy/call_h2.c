@@ -40,6 +40,7 @@ struct call_h2 {
     uint64_t answered; /**< calls that ended */
     bool listed;       /**< of the pool */
     bool shared;       /**< of its far side */
+    bool ending;       /**< call_h2_close() was called */
     bool peer_ended;
     bool broken;
     char remote[CALL_REMOTE];
@@ -104,13 +105,16 @@ static struct str wire_remote(const struct h2_wire *wire)
     return h2 ? str_of(h2->remote) : (struct str){NULL, 0};
 }
 
-/** Whoever frees the client ends the stream. */
 static void wire_close(struct h2_wire *wire)
 {
     struct call_h2 *h2 = h2_of_wire(wire);
-    if (h2)
-        h2->wire = NULL;
     memory_free(CONTAINER_OF(wire, struct stream_wire, wire));
+    if (!h2)
+        return;
+    h2->wire = NULL;
+    /* else its calls are to hear why first: whoever frees the client ends the stream */
+    if (h2->ending)
+        stream_close(h2->stream, CLOSE_FIN);
 }
 
 static const struct h2_wire_type wire_type = {
@@ -160,11 +164,15 @@ void call_h2_close(struct call_h2 *h2, enum close_how how)
 {
     struct h2_client *client = h2->client;
     struct stream *stream = h2->stream;
+    bool ended = !h2->wire || how == CLOSE_KILL;
     h2->client = NULL;
+    h2->ending = true;
     h2_unlist(h2);
     stream_enter(stream);
+    /* its GOAWAY is the last that is written: the end of its wire ends the stream */
     h2_client_free(client);
-    stream_close(stream, how);
+    if (ended)
+        stream_close(stream, how);
     stream_leave(stream);
 }
 
@@ -330,9 +338,10 @@ static enum call_failure failure_of(enum h2_end kind)
     }
 }
 
-static bool is_untouched(const struct h2_client_end *end)
+/** The far side says that it did not look at the request. */
+static bool is_untouched(const struct call *call, const struct h2_client_end *end)
 {
-    return end->kind == H2_END_GOAWAY ||
+    return (end->kind == H2_END_GOAWAY && h2_call_stream(call->stream) > end->last) ||
            (end->kind == H2_END_RESET && end->code == NGHTTP2_REFUSED_STREAM);
 }
 
@@ -347,7 +356,8 @@ static void call_told_finished(void *context, const struct h2_client_end *end)
     struct call *call = context;
     enum call_failure failure = failure_of(end->kind);
     char name[CALL_REMOTE];
-    bool repeat = is_untouched(end) || failure == CALL_CLOSED || failure == CALL_RESET;
+    bool untouched = is_untouched(call, end);
+    bool lost = end->kind == H2_END_CLOSED || end->kind == H2_END_BROKEN;
     snprintf(name, sizeof name, "%s", h2_of(call)->remote);
     if (end->phase > H2_WAITING && !call->end.first_byte_ns)
         call->end.first_byte_ns = end->first_byte_ns;
@@ -356,7 +366,7 @@ static void call_told_finished(void *context, const struct h2_client_end *end)
         call->finish_due = true;
     else if (end->kind == H2_END_WHOLE)
         call_answer_whole(call);
-    else if (repeat && call_may_repeat(call, is_untouched(end)))
+    else if ((untouched || lost) && call_may_repeat(call, untouched))
         call_again(call);
     else
         call_failed(call, failure, "%s: " STR_FMT, name, STR_ARG(end->words));
@@ -377,6 +387,8 @@ static void h2_soon_due(struct timer *timer)
 {
     struct call_h2 *h2 = CONTAINER_OF(timer, struct call_h2, soon);
     struct call *call = h2->pool->calls;
+    if (h2->client)
+        h2_client_flush(h2->client);
     /* from the start again after each: its owner may have ended any of them */
     while (call) {
         if (call->connection != h2 || !call->writable_due) {
@@ -436,6 +448,7 @@ void call_h2_begin(struct call_h2 *h2, struct call *call, bool reused)
         .source = request->has_body || request->connect ? &source : NULL,
         .trailers = &call->trailers,
         .tunnel = request->connect,
+        .soon = request->has_body,
     };
     if (request->has_body && request->content_length >= 0) {
         snprintf(length, sizeof length, "%lld", (long long)request->content_length);
@@ -445,6 +458,10 @@ void call_h2_begin(struct call_h2 *h2, struct call *call, bool reused)
     call_attach(call, &call_h2_calls, h2, reused ? call->active_ns : h2->connected_ns, reused);
     stream_enter(h2->stream);
     call->stream = h2_call_new(h2->client, &sent, &stream_user, call);
+    if (call->pending.size || (call->whole && sent.source))
+        h2_call_resume(call->stream);
+    else if (sent.soon)
+        timer_start(&h2->soon, 0);
     stream_leave(h2->stream);
 }
 

@@ -41,6 +41,7 @@ void forwarding_leave(struct forwarding *forwarding)
     exchange->responder = NULL;
     exchange->responder_gone = NULL;
     exchange->responder_writable = NULL;
+    exchange->responder_request = NULL;
     for (struct leg *leg = forwarding->legs; leg; leg = leg->next) {
         leg_give_up(leg);
         leg_clear(leg);
@@ -206,6 +207,11 @@ static void forwarding_delay_over(struct timer *timer)
 void forwarding_ready(struct forwarding *forwarding)
 {
     forwarding->ready = true;
+    if (forwarding->waits) {
+        if (forwarding->chosen)
+            leg_pause(forwarding->chosen, true);
+        return;
+    }
     if (forwarding->job.delay_ns <= 0) {
         forwarding_begin(forwarding);
         return;
@@ -495,6 +501,62 @@ void forwarding_ask(struct forwarding *forwarding, enum leg_kind kind)
     }
 }
 
+/* A request that is forwarded while it comes. */
+
+/** Stops the client where the far side does not keep up. */
+static void forwarding_balance(struct forwarding *forwarding)
+{
+    const struct leg *leg = forwarding->last;
+    if (!forwarding->waits || !leg)
+        return;
+    size_t left = leg->call ? leg->body.size - leg->offered : 0;
+    if (left > STREAM_HIGH_MARK)
+        exchange_stop(forwarding->exchange, true);
+    else if (left <= STREAM_LOW_MARK)
+        exchange_stop(forwarding->exchange, false);
+}
+
+static void forwarding_request(struct exchange *exchange)
+{
+    struct forwarding *forwarding = exchange->responder;
+    struct stream *stream = forwarding_enter(forwarding);
+    for (struct leg *leg = forwarding->legs; leg; leg = leg->next)
+        leg_more(leg, &exchange->request, false);
+    forwarding_balance(forwarding);
+    forwarding_exit(forwarding, stream);
+}
+
+void forwarding_taken(struct forwarding *forwarding)
+{
+    struct stream *stream = forwarding_enter(forwarding);
+    forwarding_balance(forwarding);
+    forwarding_exit(forwarding, stream);
+}
+
+bool forward_http_is(const struct exchange *exchange, const struct forward *forward)
+{
+    const struct forwarding *forwarding = exchange->responder;
+    return forwarding->job.forward == forward;
+}
+
+void forward_http_whole(struct exchange *exchange, const struct forward_job *job)
+{
+    struct forwarding *forwarding = exchange->responder;
+    struct stream *stream = forwarding_enter(forwarding);
+    forwarding->waits = false;
+    forwarding->job.delay_ns = job->delay_ns;
+    forwarding->job.give_up_ns = job->give_up_ns;
+    if (job->give_up_ns)
+        timer_start_at(&forwarding->give_up, exchange->whole_ns + job->give_up_ns);
+    for (struct leg *leg = forwarding->legs; leg; leg = leg->next) {
+        leg_place(leg, forwarding);
+        leg_more(leg, &exchange->request, true);
+    }
+    if (forwarding->ready)
+        forwarding_ready(forwarding);
+    forwarding_exit(forwarding, stream);
+}
+
 static struct template_context context_of(const struct exchange *exchange,
                                           const struct forward_job *job)
 {
@@ -521,6 +583,7 @@ static struct forwarding *forwarding_new(struct exchange *exchange, const struct
     forwarding->exchange = exchange;
     forwarding->arena = arena;
     forwarding->job = *job;
+    forwarding->waits = job->partial;
     forwarding->context = context_of(exchange, job);
     forwarding->context.client_address = exchange_client(exchange, &port);
     forwarding->collects =
@@ -530,6 +593,7 @@ static struct forwarding *forwarding_new(struct exchange *exchange, const struct
     exchange->responder = forwarding;
     exchange->responder_gone = forwarding_gone;
     exchange->responder_writable = forwarding_writable;
+    exchange->responder_request = forwarding_request;
     return forwarding;
 }
 
@@ -549,7 +613,7 @@ void forward_http_start(struct exchange *exchange, const struct forward_job *job
     const struct map_entry *calls = http ? http->calls.items : NULL;
     unsigned status;
     struct stream *stream = forwarding_enter(forwarding);
-    if (job->give_up_ns)
+    if (job->give_up_ns && !job->partial)
         timer_start_at(&forwarding->give_up, exchange->whole_ns + job->give_up_ns);
     const char *refusal = forwarding_refusal(forwarding, &status);
     if (refusal) {

@@ -110,8 +110,4 @@ void forward_http_each_endpoint(const struct forward_http *http,
                                 void (*each)(void *context, struct str text, struct place place),
                                 void *context);
 
-/** Whether the request has to be there whole before it can be sent on: something in it is made of
- * its body, or it goes to several far sides. */
-bool forward_needs_whole_request(const struct forward *forward);
-
 #endif

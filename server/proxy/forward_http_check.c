@@ -101,6 +101,11 @@ enum read_result forward_check_path(struct reader *reader, const struct forward 
     return check.result;
 }
 
+bool forward_takes_connect(const struct forward *forward)
+{
+    return forward && forward->http && forward->http->tunnel;
+}
+
 static void note_request_body(void *context, const struct template *template)
 {
     bool *needed = context;

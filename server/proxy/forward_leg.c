@@ -139,6 +139,8 @@ static void leg_writable(void *context)
         forwarding_tunnel_writable(leg->forwarding);
     else
         leg_offer(leg);
+    if (!leg->tunnel && leg->forwarding)
+        forwarding_taken(leg->forwarding);
 }
 
 static const struct call_user leg_user = {
@@ -175,6 +177,13 @@ void leg_offer(struct leg *leg)
             return;
         }
     }
+}
+
+void leg_more(struct leg *leg, const struct request *request, bool whole)
+{
+    leg->body = request->body;
+    leg->body_whole = whole;
+    leg_offer(leg);
 }
 
 static const struct map_entry *find_set(const struct forward_edit *edit, struct str name)
@@ -232,8 +241,8 @@ static void leg_make(struct leg *leg, struct forwarding *forwarding)
     leg->method = config && config->method.data ? config->method : request->method;
     leg->body = request->body;
     leg->extras = &request->trailers;
-    leg->body_whole = true;
-    leg->length = request->body.size || request->trailers.count ? -1 : 0;
+    leg->body_whole = !forwarding->waits;
+    leg->length = forwarding->waits || request->body.size || request->trailers.count ? -1 : 0;
     if (length.data && str_to_u64(length, INT64_MAX, &number))
         leg->length = (int64_t)number;
     if (config && (config->body || config->json ||
@@ -241,8 +250,7 @@ static void leg_make(struct leg *leg, struct forwarding *forwarding)
         make_own_body(leg, forwarding);
 }
 
-/** Where it is told of in the journal. */
-static void leg_place(struct leg *leg, const struct forwarding *forwarding)
+void leg_place(struct leg *leg, const struct forwarding *forwarding)
 {
     const struct exchange *exchange = forwarding->exchange;
     const struct entry *entry = journal_get(leg->server->journal, exchange->entry);

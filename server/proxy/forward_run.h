@@ -103,6 +103,7 @@ struct forwarding {
     struct timer give_up; /**< limits.respond */
     size_t tried;         /**< far sides of `to` that were asked, for pick: first */
     bool collects;        /**< the answer is made once all legs are whole */
+    bool waits;           /**< the request is not whole, or something holds it */
     bool ready;           /**< there is an answer: it waits for the delay, or is on its way */
     bool tunnels;         /**< the answer makes a tunnel */
     bool client_ended;    /**< of a tunnel: no more comes from the client */
@@ -132,6 +133,10 @@ struct leg_plan {
  * Makes a leg, which begins at once. Where `to` leads nowhere it is LEG_FAILED when this returns.
  */
 struct leg *leg_new(struct forwarding *forwarding, const struct leg_plan *plan);
+/** Notes where it is told of in the journal. */
+void leg_place(struct leg *leg, const struct forwarding *forwarding);
+/** More of the request came. */
+void leg_more(struct leg *leg, const struct request *request, bool whole);
 /** Gives what is there of the request to the call. */
 void leg_offer(struct leg *leg);
 /** Ends the call, if it is under way. */
@@ -159,6 +164,8 @@ void forwarding_informed(struct forwarding *forwarding, struct leg *leg, unsigne
 void forwarding_head(struct forwarding *forwarding, struct leg *leg);
 /** A piece of the body. Returns whether it was passed on; else the leg keeps it. */
 bool forwarding_body(struct forwarding *forwarding, struct leg *leg, struct str bytes);
+/** It took more of the request. */
+void forwarding_taken(struct forwarding *forwarding);
 /** The head made a tunnel. */
 void forwarding_tunnel(struct forwarding *forwarding, struct leg *leg);
 /** Bytes of the far side. */
