@@ -1,12 +1,17 @@
 """A client and the far side of a proxy in one: an upload reaches the far side while it is being sent.
 
-    streamed_upload.py PROXY_PORT FAR_PORT chunked|length|early|broken
+    streamed_upload.py PROXY_PORT FAR_SOCKET chunked|length|early|broken|replaced
 """
+import os
 import socket
 import sys
 
-proxy, far_port, how = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
-listener = socket.create_server(("127.0.0.1", far_port))
+proxy, far_path, how = int(sys.argv[1]), sys.argv[2], sys.argv[3]
+if os.path.exists(far_path):
+    os.unlink(far_path)
+listener = socket.socket(socket.AF_UNIX)
+listener.bind(far_path)
+listener.listen()
 listener.settimeout(10)
 client = socket.create_connection(("127.0.0.1", proxy))
 client.settimeout(10)
@@ -34,6 +39,12 @@ if how == "broken":
     while far.recv(65536):
         pass
     print("the far side sees the end")
+    sys.exit(0)
+if how == "replaced":
+    client.sendall(b"world")
+    print(read_until(client, b"\r\n\r\n", "the answer").split(b"\r\n")[0].decode())
+    while far.recv(65536):
+        pass
     sys.exit(0)
 if how == "early":
     far.sendall(b"HTTP/1.1 413 Too Much\r\nContent-Length: 3\r\n\r\nno\n")

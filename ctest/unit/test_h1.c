@@ -141,6 +141,19 @@ static void answer_special(struct exchange *exchange, struct str path)
     }
 }
 
+/** No request is forwarded here. */
+void upstream_stream(struct upstream *upstream, struct exchange *exchange)
+{
+    (void)upstream;
+    (void)exchange;
+}
+
+bool upstream_tunnels(const struct upstream *upstream)
+{
+    (void)upstream;
+    return false;
+}
+
 void upstream_answer(struct upstream *upstream, struct exchange *exchange)
 {
     struct str path = exchange->request.path;

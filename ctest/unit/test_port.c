@@ -66,6 +66,19 @@ static const struct protocol echo_protocol = {
 
 /* No HTTP here: what its codec asks of an upstream is never asked. */
 
+/** No request is forwarded here. */
+void upstream_stream(struct upstream *upstream, struct exchange *exchange)
+{
+    (void)upstream;
+    (void)exchange;
+}
+
+bool upstream_tunnels(const struct upstream *upstream)
+{
+    (void)upstream;
+    return false;
+}
+
 void upstream_answer(struct upstream *upstream, struct exchange *exchange)
 {
     (void)upstream;

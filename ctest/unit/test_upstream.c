@@ -112,6 +112,11 @@ START_TEST(test_wrong_routes_are_told)
                 "1:48 a sequence needs at least one answer\n");
     check_wrong("{protocol: http, routes: [{name: a, match: /a}, {match: /b, name: a}]}",
                 "1:67 two routes are named 'a'\n");
+    check_wrong("{protocol: http, routes: [{match: /a, forward: {to: b}, respond: {body: a}}]}",
+                "1:39 a route has either 'respond' or 'forward'\n");
+    check_wrong(
+        "{protocol: http, routes: [{match: '/a/{x}', forward: {to: b, path: '/{{ path.y }}'}}]}",
+        "1:73 the path of this route captures no 'y'\n");
     check_wrong("{protocol: http, routes: [{match: '/a/{x}', respond: [{body: a}, {headers: {a: "
                 "'{{ path.y }}'}}]}]}",
                 "1:84 the path of this route captures no 'y'\n");

@@ -63,6 +63,7 @@ static void exchange_end(struct exchange *exchange, unsigned flags)
     exchange->state = EXCHANGE_ENDED;
     exchange->responder_gone = NULL;
     exchange->responder_writable = NULL;
+    exchange->responder_left = NULL;
     if (responder_gone)
         responder_gone(exchange);
     hold_forget(exchange->hold);
@@ -160,6 +161,8 @@ void exchange_peer_ended(struct exchange *exchange)
     }
     exchange->aborted = true;
     exchange_journal_response(exchange, ENTRY_ABORTED);
+    if (exchange->responder_left)
+        exchange->responder_left(exchange);
 }
 
 /* From the upstream. */

@@ -114,6 +114,9 @@ struct exchange {
     void (*responder_gone)(struct exchange *exchange);
     void (*responder_writable)(
         struct exchange *exchange); /**< the queue is low again; may be NULL */
+    /** The client closed its side before the answer was whole (the exchange goes on by itself for
+     * who only closed its sending side); may be NULL. */
+    void (*responder_left)(struct exchange *exchange);
     /** More of the body of a request that streams was read: it is in request.body. */
     void (*responder_request)(struct exchange *exchange);
     const struct exchange_tunnel *tunnel; /**< NULL: it is none */

@@ -155,9 +155,9 @@ struct h2_request {
     struct str method;
     struct str scheme;
     struct str authority;
-    struct str path;                /**< with its query; data NULL: neither it nor the scheme is
-                                       sent, as CONNECT wants it */
-    bool tunnel;                    /**< see h2_call_user.peer_ended() */
+    struct str path; /**< with its query; data NULL: neither it nor the scheme is
+                        sent, as CONNECT wants it */
+    bool tunnel;     /**< see h2_call_user.peer_ended() */
     bool soon; /**< it waits for its body, so that both leave in one write: until h2_call_resume(),
                   or h2_client_flush() */
     const struct headers *headers;  /**< names are sent in lower case */

@@ -136,14 +136,14 @@ static enum read_result route_check(struct reader *reader, const struct node *no
     route->place = node->place;
     route->respond_place = value_place(node, "respond");
     const struct node_pair *forward = node_find(node, STR("forward"));
+    struct list captures = match_captures(route->match);
     if (!node_get(node, "respond"))
-        return READ_OK;
+        return forward_check_path(reader, route->forward, &captures);
     if (forward) {
         diagnostics_add(reader->diagnostics, forward->key->place,
                         "a route has either 'respond' or 'forward'");
         return READ_FAILED;
     }
-    struct list captures = match_captures(route->match);
     return check_sequence(reader, &route->respond, route->respond_place, &captures);
 }
 
@@ -374,6 +374,7 @@ static enum read_result check_forward(struct reader *reader, const struct node *
         result = READ_FAILED;
     }
     bool bytes = upstream_config_speech(config) & SPEECH_BYTES;
+    result = read_worse(result, forward_check_path(reader, config->forward, &(struct list){0}));
     if (config->forward)
         result = read_worse(result, bytes ? forward_check_bytes(reader, config->forward)
                                           : forward_check_http(reader, config->forward));

@@ -235,8 +235,8 @@ void call_fail_later(struct call *call, enum call_failure failure, const char *f
 
 bool call_may_repeat(const struct call *call, bool untouched)
 {
-    return !call->retried && !call->body_begun && !call->end.first_byte_ns && !call->pool->closed &&
-           (untouched || (call->end.reused && call->repeatable));
+    return !call->retried && !call->body_begun && !call->request.via && !call->end.first_byte_ns &&
+           !call->pool->closed && (untouched || (call->end.reused && call->repeatable));
 }
 
 void call_again(struct call *call)
@@ -315,11 +315,12 @@ struct call *call_new(struct call_pool *pool, const struct endpoint *endpoint,
     call->site = site_find(pool, endpoint, request);
     call->active_ns = clock_now();
     call_keep_request(call, request);
+    call->request.fresh = request->fresh || request->via;
     call_arm(call);
     if (pool->closed)
         call_fail_later(call, CALL_CLOSED, "the run has ended");
     else
-        pool_connect(call, request->fresh);
+        pool_connect(call, call->request.fresh);
     return call;
 }
 

@@ -24,6 +24,7 @@ struct call;
 struct call_pool;
 struct stream;
 struct tls_client_options;
+struct via;
 
 /** The connections of one server to its far sides; made at the first call of call_pool_of(). */
 struct call_pool *call_pool_of(struct server *server);
@@ -48,6 +49,7 @@ struct call_request {
     uint32_t name_id;      /**< in the journal: the proxy */
     uint64_t connection;   /**< in the journal: the connection of the proxy that it is for; 0 = of
                               none */
+    const struct via *via; /**< proxies on the way; `fresh` is as if it were set; NULL = none */
     unsigned hops;         /**< of the connection that is made: endpoint_dial_new() */
     int64_t timeout_ns;    /**< the far side has to begin its answer, and go on with it, within
                               this time; 0 = no limit */

@@ -1,6 +1,7 @@
 /* Far sides, the connections to them that are kept, and those on their way. */
 #include "base/memory.h"
 #include "server/proxy/call_private.h"
+#include "server/proxy/via.h"
 #include "server/tls/tls.h"
 
 #include <stdarg.h>
@@ -166,6 +167,7 @@ static void dial_free(struct call_dial *dial)
 static void dial_give_up(struct call_dial *dial)
 {
     endpoint_dial_cancel(dial->dial);
+    via_dial_cancel(dial->via);
     if (dial->stream)
         stream_close(dial->stream, CLOSE_KILL);
     dial_free(dial);
@@ -219,6 +221,7 @@ static void dial_failed(void *context, int error, struct str why)
 {
     struct call_dial *dial = context;
     dial->dial = NULL;
+    dial->via = NULL;
     dial_fail(dial, error ? CALL_CONNECT : CALL_DNS, STR_FMT, STR_ARG(why));
 }
 
@@ -235,6 +238,7 @@ static void dial_give_rest(struct call_dial *dial)
 void dial_give(struct call_dial *dial, struct call_h1 *h1)
 {
     dial->dial = NULL;
+    dial->via = NULL;
     dial->settling = true;
     dial->site->is_h1 = true;
     call_h1_begin(h1, dial_take_first(dial), false);
@@ -244,6 +248,7 @@ void dial_give(struct call_dial *dial, struct call_h1 *h1)
 void dial_share(struct call_dial *dial, struct call_h2 *h2)
 {
     dial->dial = NULL;
+    dial->via = NULL;
     dial->settling = true;
     dial->site->is_h1 = false;
     if (dial->site->joint != dial)
@@ -334,6 +339,7 @@ static void *dial_start_tls(struct stream *stream)
     const struct call_site *site = dial->site;
     bool first_h2 = site->speech != ENDPOINT_HTTP1;
     dial->dial = NULL;
+    dial->via = NULL;
     dial->stream = stream;
     dial->tls = (struct tls_connect){
         .plan = {.options = site->tls,
@@ -381,9 +387,15 @@ static struct call_dial *pool_dial(struct call_pool *pool, struct call *call)
     const struct endpoint *endpoint = &dial->site->endpoint;
     const struct endpoint_dial_user *user = dial->site->speech == ENDPOINT_HTTP2 ? &h2 : &h1;
     dial_join(dial, call);
-    dial->dial =
-        endpoint_dial_new(pool->server, endpoint, endpoint->tls ? &over_tls : user, dial,
-                          call->request.name_id, call->request.connection, call->request.hops);
+    user = endpoint->tls ? &over_tls : user;
+    if (call->request.via) {
+        const struct via_for about = {call->request.name_id, call->request.connection,
+                                      call->request.hops, call->request.timeout_ns};
+        dial->via = via_dial_new(pool->server, call->request.via, endpoint, user, dial, &about);
+        return dial;
+    }
+    dial->dial = endpoint_dial_new(pool->server, endpoint, user, dial, call->request.name_id,
+                                   call->request.connection, call->request.hops);
     return dial;
 }
 

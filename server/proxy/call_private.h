@@ -125,6 +125,7 @@ struct call_dial {
     struct call_pool *pool;
     struct call_site *site;
     struct endpoint_dial *dial; /**< NULL once a socket stands */
+    struct via_dial *via;       /**< the same, through other proxies */
     struct stream *stream;      /**< NULL until then: the handshake is under way */
     struct tls_connect tls;     /**< that handshake */
     bool settling;              /**< its calls are given away: it stays until all are */

@@ -25,10 +25,21 @@ struct stream *forwarding_enter(struct forwarding *forwarding)
     return stream;
 }
 
+static void forwarding_free(struct forwarding *forwarding)
+{
+    for (struct leg *leg = forwarding->legs; leg;) {
+        struct leg *next = leg->next;
+        if (leg->owns)
+            arena_free(leg->arena);
+        leg = next;
+    }
+    arena_free(forwarding->arena);
+}
+
 void forwarding_exit(struct forwarding *forwarding, struct stream *stream)
 {
     if (--forwarding->busy == 0 && forwarding->left)
-        arena_free(forwarding->arena);
+        forwarding_free(forwarding);
     stream_leave(stream);
 }
 
@@ -42,6 +53,7 @@ void forwarding_leave(struct forwarding *forwarding)
     exchange->responder_gone = NULL;
     exchange->responder_writable = NULL;
     exchange->responder_request = NULL;
+    exchange->responder_left = NULL;
     for (struct leg *leg = forwarding->legs; leg; leg = leg->next) {
         leg_give_up(leg);
         leg_clear(leg);
@@ -73,10 +85,19 @@ void forwarding_finish(struct forwarding *forwarding)
 static void forwarding_cut(struct forwarding *forwarding, enum close_how how)
 {
     struct exchange *exchange = forwarding->exchange;
-    if (forwarding->ends_by_close)
+    if (forwarding->ends_by_close && !exchange->aborted)
         how = CLOSE_RST;
     forwarding_leave(forwarding);
     exchange_cut(exchange, how);
+}
+
+/** The client closed its side: the far side hears of it, as it would without us in between. */
+static void forwarding_client_left(struct exchange *exchange)
+{
+    struct forwarding *forwarding = exchange->responder;
+    struct stream *stream = forwarding_enter(forwarding);
+    forwarding_cut(forwarding, CLOSE_FIN);
+    forwarding_exit(forwarding, stream);
 }
 
 /* Giving the answer. */
@@ -314,9 +335,18 @@ void forwarding_informed(struct forwarding *forwarding, struct leg *leg, unsigne
 static void forwarding_choose(struct forwarding *forwarding, struct leg *leg)
 {
     forwarding->chosen = leg;
-    for (struct leg *other = forwarding->legs; other; other = other->next)
+    for (struct leg **link = &forwarding->legs; *link;) {
+        struct leg *other = *link;
+        if (other != leg && other->owns && other->call) {
+            *link = other->next;
+            leg_release(other);
+            continue;
+        }
         if (other != leg && !other->config)
             leg_give_up(other);
+        forwarding->last = other;
+        link = &other->next;
+    }
 }
 
 void forwarding_tunnel(struct forwarding *forwarding, struct leg *leg)
@@ -469,7 +499,8 @@ static bool asks_upgrade(const struct request *request)
 
 static void ask_one(struct forwarding *forwarding, struct str to, enum leg_kind kind)
 {
-    const struct leg_plan plan = {.to = to, .kind = kind};
+    bool race = forwarding->job.forward->pick == PICK_RACE && kind == LEG_CALL;
+    const struct leg_plan plan = {.to = to, .kind = kind, .owns = race};
     forwarding_add(forwarding, leg_new(forwarding, &plan));
 }
 
@@ -490,8 +521,8 @@ void forwarding_ask(struct forwarding *forwarding, enum leg_kind kind)
         break;
     case PICK_MIRROR:
         for (size_t i = 1; i < forward->to.count && kind == LEG_CALL; i++) {
-            const struct leg_plan plan = {.to = to[i], .copy = true};
-            (void)leg_new(forwarding, &plan);
+            const struct leg_plan plan = {.to = to[i], .owns = true};
+            leg_release(leg_new(forwarding, &plan));
         }
         /* fall through */
     case PICK_FIRST:
@@ -594,6 +625,7 @@ static struct forwarding *forwarding_new(struct exchange *exchange, const struct
     exchange->responder_gone = forwarding_gone;
     exchange->responder_writable = forwarding_writable;
     exchange->responder_request = forwarding_request;
+    exchange->responder_left = forwarding_client_left;
     return forwarding;
 }
 

@@ -4,6 +4,7 @@
 #include "base/memory.h"
 #include "server/http/upstream.h"
 #include "server/proxy/forward_run.h"
+#include "server/proxy/via.h"
 #include "server/stream/scratch.h"
 
 #include <string.h>
@@ -260,10 +261,16 @@ void leg_place(struct leg *leg, const struct forwarding *forwarding)
     leg->route_id = entry ? entry->route : 0;
 }
 
-/** Makes what a copy needs its own: the exchange may end first. */
-static void leg_detach(struct leg *leg)
+void leg_release(struct leg *leg)
 {
     struct arena *arena = leg->arena;
+    GOTO_ASSERT(leg->owns && leg->kind == LEG_CALL);
+    leg->is_copy = true;
+    leg->next = NULL;
+    if (!leg->call) {
+        copy_ended(leg);
+        return;
+    }
     struct headers *extras = arena_alloc(arena, sizeof *extras);
     copy_headers(extras, leg->extras, arena);
     leg->extras = extras;
@@ -271,7 +278,11 @@ static void leg_detach(struct leg *leg)
     leg->method = arena_copy(arena, leg->method);
     leg->sent.target = arena_copy(arena, leg->sent.target);
     leg->endpoint.text = arena_copy(arena, leg->endpoint.text);
+    leg->name = arena_copy(arena, leg->name);
+    leg->why = arena_copy(arena, leg->why);
     leg->forwarding = NULL;
+    buf_clear(&leg->collected);
+    leg_pause(leg, false);
 }
 
 static int64_t leg_timeout(const struct leg *leg, const struct forward *forward)
@@ -281,7 +292,23 @@ static int64_t leg_timeout(const struct leg *leg, const struct forward *forward)
                                                   : FORWARD_TIMEOUT_NS;
 }
 
-static void leg_call(struct leg *leg, const struct forwarding *forwarding)
+/** The proxies on the way, of which the last `but` are left out; false with leg->why when one of
+ * them leads nowhere. */
+static bool leg_hops(struct leg *leg, const struct forwarding *forwarding, size_t but,
+                     struct via *via)
+{
+    const struct forward_http *http = forwarding->job.forward->http;
+    const struct str *texts = http ? http->via.hops.items : NULL;
+    size_t count = http ? http->via.hops.count : 0;
+    struct endpoint *hops = arena_alloc_array(forwarding->arena, count + 1, sizeof *hops);
+    *via = (struct via){hops, count > but ? count - but : 0};
+    for (size_t i = 0; i < via->count; i++)
+        if (!endpoint_resolve(leg->server, texts[i], forwarding->arena, &hops[i], &leg->why))
+            return false;
+    return true;
+}
+
+static void leg_call(struct leg *leg, const struct forwarding *forwarding, const struct via *via)
 {
     const struct call_request request = {
         .method = leg->method,
@@ -296,6 +323,7 @@ static void leg_call(struct leg *leg, const struct forwarding *forwarding)
         .upgrade = leg->kind == LEG_UPGRADE,
         .upgrade_to = headers_get(&forwarding->exchange->request.headers, STR("upgrade")),
         .connect = leg->kind == LEG_CONNECT,
+        .via = via->count ? via : NULL,
         .timeout_ns = leg_timeout(leg, forwarding->job.forward),
         .tls = edits_of(leg, forwarding) ? edits_of(leg, forwarding)->tls : NULL,
     };
@@ -306,12 +334,12 @@ static void leg_call(struct leg *leg, const struct forwarding *forwarding)
 /** A leg that asked nothing yet. */
 static struct leg *leg_alloc(struct forwarding *forwarding, const struct leg_plan *plan)
 {
-    struct arena *arena = plan->copy ? arena_new() : forwarding->arena;
+    struct arena *arena = plan->owns ? arena_new() : forwarding->arena;
     struct leg *leg = arena_alloc(arena, sizeof *leg);
     leg->arena = arena;
     leg->forwarding = forwarding;
     leg->server = forwarding->exchange->stream->port->server;
-    leg->is_copy = plan->copy;
+    leg->owns = plan->owns;
     leg->kind = plan->kind;
     leg->began_ns = clock_now();
     buf_init(&leg->collected, forwarding_most_body(forwarding));
@@ -325,30 +353,50 @@ static struct leg *leg_alloc(struct forwarding *forwarding, const struct leg_pla
     return leg;
 }
 
+/** It leads nowhere. */
+static struct leg *leg_stillborn(struct leg *leg, const struct leg_plan *plan)
+{
+    leg->endpoint.text = plan->to;
+    leg->state = LEG_FAILED;
+    leg->failure = CALL_DNS;
+    leg->ended_ns = leg->began_ns;
+    return leg;
+}
+
+/** The last proxy on the way is asked for a tunnel to the far side, as the client asks for it. */
+static bool leg_connect(struct leg *leg, struct forwarding *forwarding)
+{
+    const struct str *hops = forwarding->job.forward->http->via.hops.items;
+    size_t last = forwarding->job.forward->http->via.hops.count - 1;
+    struct via via;
+    leg->kind = LEG_CONNECT;
+    leg->sent.target = via_target(&leg->endpoint, forwarding->arena);
+    leg->sent.authority = leg->sent.target;
+    if (!endpoint_resolve(leg->server, hops[last], forwarding->arena, &leg->endpoint, &leg->why) ||
+        !leg_hops(leg, forwarding, 1, &via))
+        return false;
+    leg_call(leg, forwarding, &via);
+    return true;
+}
+
 struct leg *leg_new(struct forwarding *forwarding, const struct leg_plan *plan)
 {
     struct leg *leg = leg_alloc(forwarding, plan);
-    if (!endpoint_resolve(leg->server, plan->to, forwarding->arena, &leg->endpoint, &leg->why)) {
-        leg->endpoint.text = plan->to;
-        leg->state = LEG_FAILED;
-        leg->failure = CALL_DNS;
-        leg->ended_ns = leg->began_ns;
-        if (!plan->copy)
-            return leg;
-        copy_ended(leg);
-        return NULL;
-    }
+    struct via via;
+    if (!endpoint_resolve(leg->server, plan->to, forwarding->arena, &leg->endpoint, &leg->why) ||
+        !leg_hops(leg, forwarding, 0, &via))
+        return leg_stillborn(leg, plan);
     /* HTTP/2 knows no upgrade (RFC 9113 section 8.6): there it is a request like any other */
     if (leg->kind == LEG_UPGRADE && leg->endpoint.speech == ENDPOINT_HTTP2)
         leg->kind = LEG_CALL;
+    if (leg->kind == LEG_BYTES && via.count)
+        return leg_connect(leg, forwarding) ? leg : leg_stillborn(leg, plan);
     if (leg->kind == LEG_BYTES) {
         leg_dial(leg, leg_timeout(leg, forwarding->job.forward));
         return leg;
     }
     leg_make(leg, forwarding);
-    if (plan->copy)
-        leg_detach(leg);
-    leg_call(leg, forwarding);
+    leg_call(leg, forwarding, &via);
     leg_offer(leg);
     return leg;
 }

@@ -70,7 +70,8 @@ struct leg {
     bool asked;                /**< the whole request was given to the call */
     bool paused;
     bool reused;
-    bool is_copy;
+    bool is_copy;    /**< nobody waits for its answer */
+    bool owns;       /**< its arena is its own */
     unsigned status; /**< seen */
     struct str reason;
     struct headers headers;
@@ -125,8 +126,7 @@ struct leg_plan {
     struct str to;
     enum leg_kind kind;
     const struct map_entry *call; /**< of `calls`; NULL: of the forward itself */
-    bool copy; /**< it goes on without the exchange, and nobody waits for its answer: it is its own
-                */
+    bool owns;                    /**< it may go on without the exchange: leg_release() */
 };
 
 /**
@@ -135,6 +135,9 @@ struct leg_plan {
 struct leg *leg_new(struct forwarding *forwarding, const struct leg_plan *plan);
 /** Notes where it is told of in the journal. */
 void leg_place(struct leg *leg, const struct forwarding *forwarding);
+/** Makes a copy of a leg that `owns`: it goes on by itself, and nobody waits for its answer. It is
+ * in no list, and gone if it is over. */
+void leg_release(struct leg *leg);
 /** More of the request came. */
 void leg_more(struct leg *leg, const struct request *request, bool whole);
 /** Gives what is there of the request to the call. */

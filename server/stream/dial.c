@@ -131,11 +131,13 @@ static int dial_socket(int family)
 static void dial_begin(struct stream *stream, const struct stream_dial *dial)
 {
     struct dialing *dialing = stream->state;
-    int result;
-    do
-        result = connect(stream->watcher.fd, (const struct sockaddr *)dial->address,
-                         (socklen_t)dial->address_size);
-    while (result != 0 && errno == EINTR);
+    int result = 0;
+    if (!dial->socket) {
+        do
+            result = connect(stream->watcher.fd, (const struct sockaddr *)dial->address,
+                             (socklen_t)dial->address_size);
+        while (result != 0 && errno == EINTR);
+    }
     if (result != 0 && errno == EINPROGRESS) {
         watcher_set(&stream->watcher, UV_WRITABLE);
         return;
@@ -172,7 +174,8 @@ unsigned stream_hops(const struct stream *stream)
 
 struct stream *stream_dial(struct server *server, const struct stream_dial *dial, int *error)
 {
-    int fd = dial_socket(dial->address->ss_family);
+    static const struct sockaddr_storage nobody = {.ss_family = AF_UNIX};
+    int fd = dial->socket ? dial->socket : dial_socket(dial->address->ss_family);
     if (fd < 0) {
         *error = errno;
         return NULL;
@@ -193,7 +196,7 @@ struct stream *stream_dial(struct server *server, const struct stream_dial *dial
     stream->dialing = true;
     stream->accepted_ns = clock_now();
     stream->active_ns = stream->accepted_ns;
-    stream_set_peer(&stream->peer, dial->address);
+    stream_set_peer(&stream->peer, dial->socket ? &nobody : dial->address);
     stream->next = server->dialed;
     if (server->dialed)
         server->dialed->previous = stream;

@@ -124,14 +124,14 @@ struct stream {
     bool closing : 1;  /**< stream_close() was called: writes are ignored, bytes are not offered */
     bool closed : 1;   /**< the socket is closed; the memory goes in a later turn */
     bool finished : 1; /**< stream_finish() was called: writes are ignored, bytes are offered */
-    bool failed;       /**< the kernel refused a write: the peer is gone */
-    bool end_made;     /**< the peer's end that the protocol is told of is made by a fault */
-    bool half_due;     /**< stream_half_close(): its FIN waits for the queue */
-    bool hurried;   /**< stream_disconnect(): stages that hold back for good are not waited for */
-    bool was_high;  /**< the queue was above the high mark: writable() is due */
-    bool offering;  /**< protocol->bytes() is running */
-    bool told_gone; /**< protocol->gone() was called */
-    bool dialing;   /**< connect() is under way: nothing is read or written yet */
+    bool failed : 1;   /**< the kernel refused a write: the peer is gone */
+    bool end_made : 1; /**< the peer's end that the protocol is told of is made by a fault */
+    bool half_due : 1; /**< stream_half_close(): its FIN waits for the queue */
+    bool hurried : 1; /**< stream_disconnect(): stages that hold back for good are not waited for */
+    bool was_high : 1;  /**< the queue was above the high mark: writable() is due */
+    bool offering : 1;  /**< protocol->bytes() is running */
+    bool told_gone : 1; /**< protocol->gone() was called */
+    bool dialing : 1;   /**< connect() is under way: nothing is read or written yet */
 };
 
 /** The most bytes that may wait in a stream's queue before writers should pause, and the low mark.
@@ -205,6 +205,7 @@ struct str stream_peer_address(const struct stream *stream, char out[STREAM_ADDR
 struct stream_dial {
     const struct sockaddr_storage *address; /**< IPv4, IPv6 or a unix socket */
     unsigned address_size;
+    int socket; /**< one that is connected, and is the stream's now; 0 = it is made: `address` */
     const struct protocol *protocol; /**< its start() is called once the connection stands */
     void *owner;                     /**< stream->owner: for the protocol's start() */
     uint32_t name_id;                /**< stream->name_id: for notes in the journal */
