@@ -120,6 +120,7 @@ static enum read_result entry_read(struct reader *reader, const struct type *typ
     reader->key = pair->key->place;
     result = read_worse(result, reader_read(reader, type->of, pair->value, entry->value));
     reader->entry = STR("");
+    entry->failed = result == READ_FAILED;
     return result;
 }
 

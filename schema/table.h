@@ -199,6 +199,7 @@ struct map_entry {
     struct place place; /**< of the key */
     const struct node *node;
     void *value; /**< of the element type */
+    bool failed; /**< it could not be read: the value is not whole */
 };
 
 struct choice {

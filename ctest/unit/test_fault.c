@@ -41,10 +41,11 @@ static bool noting_answer(struct exchange *exchange, const struct fault_config *
     return takes_over;
 }
 
-static const struct fault_http2 of_connections = {
-    .begin = noting_begin, .live = noting_live, .lift = noting_lift};
-static const struct fault_http2 of_requests = {.answer = noting_answer};
-static const struct fault_http2 of_both = {.begin = noting_begin, .answer = noting_answer};
+static const struct fault_how of_connections = {
+    .speaks = h2_is, .begin_h2 = noting_begin, .live = noting_live, .lift = noting_lift};
+static const struct fault_how of_requests = {.speaks = h2_is, .answer = noting_answer};
+static const struct fault_how of_both = {
+    .speaks = h2_is, .begin_h2 = noting_begin, .answer = noting_answer};
 static const struct fault_kind connection_kind = {.layer = FAULT_HTTP2, .how = &of_connections};
 static const struct fault_kind request_kind = {
     .layer = FAULT_HTTP2, .on_route = true, .each_request = true, .how = &of_requests};
@@ -241,7 +242,7 @@ START_TEST(test_wrong_faults_are_told)
     check_read("[]", "");
     check_read("[expird]", "1:28 no fault is called 'expird'\n");
     check_read("[{expird: true}]", "1:29 unknown key 'expird' in fault\n");
-    check_read("[latency]", "1:28 'latency' is part of the language but not of this version\n");
+    check_read("[no-trailers]", "1:28 'no-trailers' is part of the language but not of this version\n");
     check_read("[times]", "1:28 'times' needs a value\n");
     check_read("[{expired: false}]", "1:29 a fault that is false is none\n");
     check_read("[valid]", "1:28 no fault is called 'valid'\n");

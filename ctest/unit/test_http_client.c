@@ -255,11 +255,21 @@ START_TEST(test_heads_that_make_little_sense)
 {
     struct arena *arena = arena_new();
     struct http_head head = {.arena = arena};
-    static const char *const lines[] = {
-        "HTTP/",       "HTTP/1.1\n",    "HTTP/1.1 \r\n",  "HTTP/1.1 2\n",
-        "\r\r\n",      "x\n",           "HTTP/1.1 200\n", " folded into nothing\n",
-        ": no name\n", "a:\n",          "\t b \n",        "\n",
-        "\n",          "HTTP/1.1: 7\n", "HTTP/1.1 300\n", " more\n"};
+    static const char *const lines[] = {"HTTP/",
+                                        "HTTP/1.1\n",
+                                        "HTTP/1.1 \r\n",
+                                        "HTTP/1.1 2\n",
+                                        "\r\r\n",
+                                        "HTTP/1.1 200\n",
+                                        " folded into nothing\n",
+                                        ": no name\n",
+                                        "a:\n",
+                                        "\t b \n",
+                                        "\n",
+                                        "\n",
+                                        "HTTP/1.1: 7\n",
+                                        "HTTP/1.1 300\n",
+                                        " more\n"};
     for (size_t i = 0; i < COUNT_OF(lines); i++)
         ck_assert(http_head_line(&head, str_of(lines[i])));
     ck_assert(head.done);
@@ -267,6 +277,30 @@ START_TEST(test_heads_that_make_little_sense)
     ck_str_is(headers_get(&head.headers, STR("a")), "b");
     ck_str_is(headers_get(&head.trailers, STR("http/1.1")), "7 more");
     arena_free(arena);
+}
+END_TEST
+
+START_TEST(test_status_lines_that_are_none)
+{
+    static const struct {
+        const char *line;
+        bool h2;
+        const char *broken;
+    } lines[] = {
+        {"http/1.1 200 OK\r\n", false, "'http/1.1 200 OK' is no status line"},
+        {"HTTP/2 200\r\n", false, "HTTP/2 on a connection of HTTP/1"},
+        {"HTTP/2.0 200 OK\r\n", false, "HTTP/2.0 on a connection of HTTP/1"},
+        {"HTTP/2 200\r\n", true, ""},
+        {"HTTP/1.0 200 OK\r\n", false, ""},
+    };
+    for (size_t i = 0; i < COUNT_OF(lines); i++) {
+        struct http_head head = {.arena = arena_new(), .is_h2 = lines[i].h2};
+        bool good =
+            http_head_line(&head, str_of(lines[i].line)) && http_head_line(&head, STR("\r\n"));
+        ck_assert_msg(good == !*lines[i].broken, "%s", lines[i].line);
+        ck_str_is(head.broken.data ? head.broken : STR(""), lines[i].broken);
+        arena_free(head.arena);
+    }
 }
 END_TEST
 
@@ -570,6 +604,32 @@ static struct str captured(struct step_rig *step, const char *source)
     return result;
 }
 
+START_TEST(test_a_first_header_that_begins_with_a_blank)
+{
+    static const char *const steps[] = {
+        "http: GET http://127.0.0.1:PORT/\nexpect: {status: 200}",
+        "http: GET http://127.0.0.1:PORT/\nexpect: {error: protocol}"};
+    struct step_rig step;
+    client_up();
+    server_listen();
+    /* libcurl puts such a line to the header before, which must not be one of an older answer */
+    server_script((struct script){
+        .answers = {OK_ANSWER, "HTTP/1.1 200 OK\r\n x-a: b\r\ncontent-length: 2\r\n\r\nok"},
+        .ending = STALL});
+    server_start();
+    for (size_t i = 0; i < COUNT_OF(steps); i++) {
+        ck_assert(step_read(&step, steps[i]));
+        step_start(&step, "s");
+        step_finish(&step);
+        ck_assert_msg(step.attempt.failures.count == 0, "%s", step.message);
+        step_free(&step);
+    }
+    client_down();
+    server_stop();
+    server_forget();
+}
+END_TEST
+
 START_TEST(test_captures)
 {
     struct step_rig step;
@@ -601,7 +661,8 @@ UNIT_MAIN("http_client", test_sends_nothing_hidden, test_headers_are_sent_as_wri
           test_query_is_encoded_and_appended, test_bodies,
           test_a_written_content_type_replaces_the_default, test_multipart_and_files,
           test_auth_and_cookies, test_version_head_and_connect_to, test_the_environment_has_no_say,
-          test_unix_socket, test_heads_that_make_little_sense, test_content_lengths,
+          test_unix_socket, test_heads_that_make_little_sense, test_status_lines_that_are_none,
+          test_a_first_header_that_begins_with_a_blank, test_content_lengths,
           test_the_answer_is_recorded, test_compressed, test_redirects,
           test_methods_after_redirects, test_a_session_keeps_connection_and_cookies,
           test_a_session_connects_again, test_steps_without_a_session_share_nothing, test_captures)

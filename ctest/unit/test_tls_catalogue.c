@@ -665,6 +665,19 @@ static void check_verdict(const struct trial *trial, const struct proof *proof)
                   wanted ? wanted : "accepts", trial->peer.reason, trial->peer.alert_received);
 }
 
+/** What the catalogue says of OpenSSL is what it said here, if it said something. */
+static void check_words(const struct trial *trial, const struct proof *proof)
+{
+    const char *told = tls_fault_find(str_of(proof->name))->openssl;
+    long result = trial_verified(trial);
+    const char *words =
+        result != X509_V_OK ? X509_verify_cert_error_string(result) : trial->peer.reason;
+    if (!*words || trial->closed)
+        return;
+    ck_assert_msg(told && strstr(told, words), "%s: '%s' is not in '%s'", proof->name, words,
+                  told ? told : "nothing");
+}
+
 START_TEST(test_a_name_of_the_catalogue)
 {
     struct trial trial;
@@ -677,6 +690,7 @@ START_TEST(test_a_name_of_the_catalogue)
     (proof->ending == SILENT ? trial_run_until_silent : trial_run)(&trial);
     proof->prove(&trial);
     check_verdict(&trial, proof);
+    check_words(&trial, proof);
     trial_close(&trial);
 }
 END_TEST

@@ -22,13 +22,17 @@
                       STR_ARG(ck_actual), expected);                                               \
     } while (0)
 
-static inline int unit_run(const char *name, const TTest *const *tests, size_t count)
+/** `each` runs `times` times, with _i from 0; NULL = none does. */
+static inline int unit_run(const char *name, const TTest *const *tests, size_t count,
+                           const TTest *each, size_t times)
 {
     Suite *suite = suite_create(name);
     TCase *tcase = tcase_create(name);
     tcase_set_timeout(tcase, 60);
     for (size_t i = 0; i < count; i++)
         tcase_add_test(tcase, tests[i]);
+    if (each)
+        tcase_add_loop_test(tcase, each, 0, (int)times);
     suite_add_tcase(suite, tcase);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
@@ -42,7 +46,15 @@ static inline int unit_run(const char *name, const TTest *const *tests, size_t c
     int main(void)                                                                                 \
     {                                                                                              \
         const TTest *const tests[] = {__VA_ARGS__};                                                \
-        return unit_run(name, tests, COUNT_OF(tests));                                             \
+        return unit_run(name, tests, COUNT_OF(tests), NULL, 0);                                    \
+    }
+
+/** The same, with a test that runs for each of so many cases. */
+#define UNIT_MAIN_EACH(name, each, times, ...)                                                     \
+    int main(void)                                                                                 \
+    {                                                                                              \
+        const TTest *const tests[] = {__VA_ARGS__};                                                \
+        return unit_run(name, tests, COUNT_OF(tests), each, times);                                \
     }
 
 /** The folder of the official test data: GOTO_TEST_DATA, else ../shared/data; NULL (skip) if

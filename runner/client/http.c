@@ -47,6 +47,7 @@ static size_t on_header(char *data, size_t size, size_t count, void *context)
 {
     struct http_try *try = context;
     bool was_done = try->head.done;
+    try->head.is_h2 = try->tls && tls_client_is_h2(try->tls);
     if (http_head_line(&try->head, (struct str){data, size * count})) {
         bool go_on = was_done || !try->head.done || on_head_done(try);
         return go_on ? size * count : 0;
@@ -117,7 +118,7 @@ static bool on_connecting(void *context)
 /* The end. */
 
 /** Gives everything of libcurl back; what remains is in the arena. */
-static void http_try_detach(struct http_try *try, bool reuse)
+static void http_try_detach(struct http_try *try)
 {
     if (!try->easy)
         return;
@@ -129,7 +130,7 @@ static void http_try_detach(struct http_try *try, bool reuse)
         http_client_give_pool(try->client, try->pool);
     http_prepare_undo(try);
     http_try_forget_tls(try);
-    http_client_give(try->client, try->easy, reuse);
+    curl_easy_cleanup(try->easy);
     try->pool = NULL;
     try->easy = NULL;
 }
@@ -294,7 +295,7 @@ static void http_try_end(struct http_try *try, CURLcode code)
 {
     decide(try, code);
     collect_info(try);
-    http_try_detach(try, try->result.complete);
+    http_try_detach(try);
     http_try_conclude(try);
 }
 
@@ -404,7 +405,7 @@ static void http_start(struct attempt *attempt)
         http_h2c_start(try);
         return;
     }
-    try->easy = http_client_take(try->client, !try->own_pool);
+    try->easy = http_easy_new();
     set_callbacks(try);
     if (!possible || http_prepare(try, &why) != 0) {
         http_try_refuse(try, why);
@@ -427,7 +428,7 @@ static void http_cancel(struct attempt *attempt)
     if (try && try->h2c)
         http_h2c_detach(try);
     else if (try)
-        http_try_detach(try, false);
+        http_try_detach(try);
 }
 
 static void http_expire(struct attempt *attempt)

@@ -3,12 +3,10 @@
 
 #include <string.h>
 
-enum { IDLE_EASIES = 8, IDLE_POOLS = 4 };
+enum { IDLE_POOLS = 4 };
 
 struct http_client {
     struct loop *loop;
-    CURL *easies[IDLE_EASIES];
-    size_t easy_count;
     struct http_pool *pools[IDLE_POOLS];
     size_t pool_count;
 };
@@ -24,8 +22,6 @@ void http_client_free(struct http_client *client)
 {
     if (!client)
         return;
-    for (size_t i = 0; i < client->easy_count; i++)
-        curl_easy_cleanup(client->easies[i]);
     for (size_t i = 0; i < client->pool_count; i++)
         http_pool_free(client->pools[i]);
     memory_free(client);
@@ -40,25 +36,12 @@ static void curl_ready(void)
     ready = true;
 }
 
-CURL *http_client_take(struct http_client *client, bool session)
+CURL *http_easy_new(void)
 {
     curl_ready();
-    /* libcurl 7.88 leaks the TLS sessions that a used handle had when it comes to share others */
-    if (client->easy_count && !session)
-        return client->easies[--client->easy_count];
     CURL *easy = curl_easy_init();
     GOTO_ASSERT(easy);
     return easy;
-}
-
-void http_client_give(struct http_client *client, CURL *easy, bool reuse)
-{
-    if (!reuse || client->easy_count == IDLE_EASIES) {
-        curl_easy_cleanup(easy);
-        return;
-    }
-    curl_easy_reset(easy);
-    client->easies[client->easy_count++] = easy;
 }
 
 struct http_pool *http_client_take_pool(struct http_client *client)

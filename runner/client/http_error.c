@@ -17,12 +17,14 @@
     X("timeout", "A TCP connection stood, the answer was not whole when a limit ran out.")         \
     X("connection-reset", "The connection was reset (RST), at whatever point.")                    \
     X("connection-closed",                                                                         \
-      "The peer closed (FIN) in the middle of a head, or after interim ones.")                     \
+      "The peer closed (FIN) in the middle of a head, or after interim ones; of tcp: before a "    \
+      "receive had what it waits for.")                                                            \
     X("empty-response", "The peer closed (FIN) without a byte of an answer.")                      \
     X("truncated", "The body ended before its length, its last chunk or its compression did.")     \
     X("protocol", "The answer breaks the rules of HTTP.")                                          \
     X("header-too-large", "A header line beyond 100 KiB, or a head beyond 300 KiB.")               \
-    X("body-too-large", "The body is larger than `max-body`.")                                     \
+    X("body-too-large",                                                                            \
+      "The body is larger than `max-body`; of tcp: more than 1 MiB came for a predicate.")         \
     X("redirect-loop", "More redirects than `follow` allows.")                                     \
     X("http2-goaway", "HTTP/2: the peer said GOAWAY.")                                             \
     X("http2-reset", "HTTP/2: the peer reset the stream; http2-reset(CODE) is one code only.")     \
@@ -134,6 +136,8 @@ static const struct error_row error_rows[] = {
     {CURLE_HTTP2_STREAM, ANY_ERRNO, ANY_PHASE, "protocol",
      "a stream that breaks the rules of HTTP/2"},
     {CURLE_WEIRD_SERVER_REPLY, ANY_ERRNO, ANY_PHASE, "protocol", "a header that is none"},
+    {CURLE_BAD_FUNCTION_ARGUMENT, ANY_ERRNO, HEAD, "protocol",
+     "a first header that begins with a blank"},
     {CURLE_UNSUPPORTED_PROTOCOL, ANY_ERRNO, WAITING | HEAD, "protocol", "no HTTP/1 status line"},
     {CURLE_BAD_CONTENT_ENCODING, ANY_ERRNO, ANY_PHASE, "protocol", "a transfer coding unasked for"},
     {CURLE_URL_MALFORMAT, ANY_ERRNO, ANSWERING, "protocol", "a Location that is no URL"},

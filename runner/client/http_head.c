@@ -101,6 +101,10 @@ static void head_end(struct http_head *head)
         head->status = 0;
         return;
     }
+    /* RFC 9112 section 2.3: another major version has other messages */
+    if (!head->is_h2 && !str_starts(head->version, STR("1.")))
+        head->broken = arena_printf(head->arena, "HTTP/" STR_FMT " on a connection of HTTP/1",
+                                    STR_ARG(head->version));
     check_length(head);
     head->done = head->broken.size == 0;
 }
@@ -121,5 +125,8 @@ bool http_head_line(struct http_head *head, struct str line)
         head_field(head, &head->headers, line);
     else if (head->begun && !head->done)
         head_end(head);
+    else if (line.size)
+        /* libcurl takes "http/1.1" for one */
+        head->broken = arena_printf(head->arena, "'" STR_FMT "' is no status line", STR_ARG(line));
     return head->broken.size == 0;
 }

@@ -21,6 +21,7 @@ struct http_head {
     struct headers trailers;
     size_t size;        /**< bytes so far */
     bool upgrade_asked; /**< the request had an Upgrade header: 101 is allowed */
+    bool is_h2;         /**< the connection speaks HTTP/2 */
     struct str broken;  /**< which rule was broken, in words; empty = none */
     bool too_large;
 };

@@ -107,10 +107,13 @@ void http_percent_encode(struct str text, bool plus, struct buf *into);
 struct str http_replay(const struct http_request *request, struct str url, int version, bool own,
                        struct arena *arena);
 
-/** An easy handle with no options, for http_client_give(); `session`: for a pool of a session. */
-CURL *http_client_take(struct http_client *client, bool session);
-/** Takes it back; one that has failed is not used again. */
-void http_client_give(struct http_client *client, CURL *easy, bool reuse);
+/**
+ * An easy handle with no options, for one try. A used one is no good for another: libcurl
+ * before 8.1 still points to the headers of the answer before (an answer whose first header begins
+ * with a blank is then put to freed memory, curl#11101), and 7.88 leaks its TLS sessions when it
+ * comes to share others.
+ */
+CURL *http_easy_new(void);
 struct http_pool *http_client_take_pool(struct http_client *client);
 void http_client_give_pool(struct http_client *client, struct http_pool *pool);
 /** The pool of a session, made at its first use. */

@@ -249,9 +249,11 @@ static size_t connection_bytes(struct stream *stream, struct str bytes)
     struct tcp_try *try = connection->try;
     if (!try || try->concluding)
         return bytes.size;
+    size_t taken = try->scripted ? 0 : script_bytes(&connection->run, bytes);
     if (!try->scripted)
-        return script_bytes(&connection->run, bytes);
-    connection_took(connection, bytes);
+        return taken;
+    /* what comes behind the last receive is of the step, too */
+    connection_took(connection, str_from(bytes, taken));
     return bytes.size;
 }
 

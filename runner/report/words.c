@@ -312,8 +312,9 @@ static bool server_what(const struct journal *journal, const struct entry *entry
         print_time(" in ", entry->value, times, into);
         return true;
     case ENTRY_FAULT:
-        print_connection(entry, into);
-        print_text(": fault ", entry_text(entry), into);
+        if (entry->connection)
+            print_connection(entry, into);
+        print_text(entry->connection ? ": fault " : "fault ", entry_text(entry), into);
         return true;
     default:
         return false;

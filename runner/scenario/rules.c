@@ -150,8 +150,7 @@ static void judge_port(struct scenario *scenario, struct scenario_port *port)
     struct finder finder = {scenario, port};
     if (!port->upstream || port->config->optional)
         return;
-    bool was_open = journal_count(scenario->journal, ENTRY_PORT_OPEN, port->port->name_id) > 0;
-    if (was_open && port->port->accepted == 0)
+    if (port->port->reachable && port->port->accepted == 0)
         scenario_fail(
             scenario, port->place,
             arena_printf(scenario->arena, STR_FMT " was never contacted", STR_ARG(port->name)),

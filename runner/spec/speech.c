@@ -104,11 +104,9 @@ unsigned spec_port_speaks(struct reader *reader, const struct scenario_spec *sce
     return listening.speech;
 }
 
-void spec_need_speech(struct reader *reader, const struct scenario_spec *scenario, struct str port,
-                      unsigned speech, struct place place, struct str what)
+static void speech_is_missing(struct reader *reader, struct str port, unsigned speech,
+                              struct place place, struct str what)
 {
-    if (!speech || spec_port_speaks(reader, scenario, port) & speech)
-        return;
     diagnostics_add(reader->diagnostics, place,
                     STR_FMT " needs a port that speaks %s, and '" STR_FMT
                             "' never does in this scenario",
@@ -116,6 +114,13 @@ void spec_need_speech(struct reader *reader, const struct scenario_spec *scenari
     diagnostics_help(reader->diagnostics,
                      "give '" STR_FMT "' the protocol %s, or 'switch' it to one", STR_ARG(port),
                      speech_protocols(speech));
+}
+
+void spec_need_speech(struct reader *reader, const struct scenario_spec *scenario, struct str port,
+                      unsigned speech, struct place place, struct str what)
+{
+    if (speech && !(spec_port_speaks(reader, scenario, port) & speech))
+        speech_is_missing(reader, port, speech, place, what);
 }
 
 /** One reading of all actions. */
@@ -194,6 +199,31 @@ void spec_check_speech(struct reader *reader, const struct scenario_spec *scenar
     }
     spec_each_action(scenario, check_action, &checking);
     check_verifies(&checking);
+}
+
+/** Whether a key stands anywhere in a tree. */
+static bool node_has(const struct node *node, const char *key)
+{
+    bool found = node->kind == NODE_MAP && node_get(node, key);
+    for (size_t i = 0; i < node->count && !found && node->kind == NODE_MAP; i++)
+        found = node_has(node->pairs[i].value, key);
+    for (size_t i = 0; i < node->count && !found && node->kind == NODE_LIST; i++)
+        found = node_has(node->items[i], key);
+    return found;
+}
+
+void spec_check_tls_in_clear(struct reader *reader, const struct scenario_spec *scenario)
+{
+    const struct map_entry *entries = scenario->upstreams.items;
+    if (node_has(scenario->node, "switch"))
+        return;
+    for (size_t i = 0; i < scenario->upstreams.count; i++) {
+        const struct node *node = entries[i].node;
+        const struct node_pair *tls = node->kind == NODE_MAP ? node_find(node, STR("tls")) : NULL;
+        if (tls && !entries[i].failed && !speech_is_open(reader, node) &&
+            !(upstream_config_speech(entries[i].value) & SPEECH_TLS))
+            speech_is_missing(reader, entries[i].name, SPEECH_TLS, tls->key->place, STR("'tls'"));
+    }
 }
 
 /** A list of upstreams that grows. */

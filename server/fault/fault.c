@@ -3,6 +3,8 @@
 
 #include "base/clock.h"
 #include "base/memory.h"
+#include "server/fault/fault_flow.h"
+#include "server/http/h1.h"
 
 enum { FAULTS_MOST = 1000 }; /* that stand on a port: an event may set one again and again */
 
@@ -13,6 +15,7 @@ struct faults *faults_new(struct port *port)
     faults->server = port->server;
     faults->arena = arena_new();
     port->faults = faults;
+    port->begins = faults_begin;
     port->h2_begin = faults_h2_begin;
     port->told = faults_told;
     return faults;
@@ -65,6 +68,8 @@ bool fault_is(const struct fault *a, const struct fault *b)
 static void fault_merge(struct fault *into, const struct fault *from)
 {
     into->struck += from->struck;
+    into->armed += from->armed;
+    into->drew += from->drew;
     into->requests += from->requests;
     into->connections += from->connections;
     for (size_t i = 0; i < SKIPS; i++)
@@ -103,14 +108,16 @@ static void fault_set_baselines(struct fault *fault)
 {
     const struct port *port = fault->faults->port;
     size_t count = 0;
-    if (!fault->config->after.bytes)
+    const struct fault_how *how = fault->kind->how;
+    bool counts = how && how->obstacle && how->obstacle->counts;
+    if (!fault->config->after.bytes && !counts)
         return;
     for (const struct stream *stream = port->oldest; stream; stream = stream->next)
         count++;
     fault->baselines = memory_alloc_array(count + 1, sizeof *fault->baselines);
     for (const struct stream *stream = port->oldest; stream; stream = stream->next)
         fault->baselines[fault->baseline_count++] =
-            (struct fault_baseline){stream->number, stream->received + stream->sent};
+            (struct fault_baseline){stream->number, stream->received, stream_passed_out(stream)};
 }
 
 static struct fault *fault_new(struct faults *faults, struct str route,
@@ -157,6 +164,18 @@ static void fault_remove(struct fault *fault)
     fault->gone = faults->gone;
     faults->gone = fault;
     fault_lift(fault);
+    if (fault->kind->how && fault->kind->how->stand && !faults->server->closing)
+        fault->kind->how->stand(faults->port, false);
+}
+
+/** Gives it to the whole port. */
+static void fault_stand_on_port(struct fault *fault)
+{
+    struct port *port = fault->faults->port;
+    struct entry entry = journal_entry(ENTRY_FAULT, port->name_id);
+    fault->struck++;
+    fault->kind->how->stand(port, true);
+    journal_append(port->server->journal, &entry, fault_config_name(fault->config));
 }
 
 uint64_t faults_push(struct faults *faults, struct str route, const struct fault_config *config,
@@ -174,6 +193,8 @@ uint64_t faults_push(struct faults *faults, struct str route, const struct fault
     }
     fault_set_baselines(fault);
     fault_stand(fault);
+    if (fault->kind->how && fault->kind->how->stand)
+        fault_stand_on_port(fault);
     fault_begin_live(fault);
     return id;
 }
@@ -306,11 +327,16 @@ static void meeting_count(const struct meeting *meeting, struct faults *faults)
 static bool fault_meets(struct fault *fault, const struct exchange *exchange)
 {
     struct stream *stream = exchange->stream;
-    if (!h2_is(stream)) {
+    if (!fault_is_spoken(fault, stream)) {
         fault->skipped[SKIP_PROTOCOL]++;
         return false;
     }
     if (fault->kind->each_request) {
+        const struct fault_how *how = fault->kind->how;
+        if (how->fits && !how->fits(exchange, fault->config)) {
+            fault->skipped[SKIP_TAKEN]++;
+            return false;
+        }
         if (!fault_strikes_request(fault, exchange))
             return false;
         fault_strike(fault, stream, exchange);
@@ -324,37 +350,94 @@ static bool fault_meets(struct fault *fault, const struct exchange *exchange)
     return true;
 }
 
-/** Whether a fault of whole connections stands on a route: a request there has it begin. */
-static bool fault_waits_for_request(const struct fault *fault, const struct fault_http2 *http2)
+/** Whether a fault has to do with a request that is about to be answered. */
+static bool fault_minds_requests(const struct fault *fault)
 {
-    return !http2->answer && http2->live && (fault->bound || fault->route.data);
+    const struct fault_how *how = fault->kind->how;
+    if (!how)
+        return false;
+    /* one of whole connections that stands on a route: a request there has it begin */
+    if (fault_is_of_route(fault))
+        return how->answer || how->live || how->obstacle;
+    return how->answer && !how->obstacle;
 }
 
-/** Lets one act on a request; whether that was taken over. */
-static bool fault_act(struct fault *fault, const struct fault_http2 *http2,
-                      struct exchange *exchange)
+/** A fault of whole connections begins with a request; whether that was taken over. */
+static bool fault_begin_here(struct fault *fault, struct exchange *exchange)
 {
     struct stream *stream = exchange->stream;
-    if (http2->answer)
-        return fault_meets(fault, exchange) && http2->answer(exchange, fault->config);
-    if (!h2_is(stream)) {
+    const struct fault_how *how = fault->kind->how;
+    if (!fault_is_spoken(fault, stream)) {
         fault->skipped[SKIP_PROTOCOL]++;
         return false;
     }
     if (fault_struck(fault, stream) || !fault_strikes_request(fault, exchange))
         return false;
-    fault_strike(fault, stream, NULL);
+    if (how->obstacle && !how->answer) {
+        fault_arm(fault, stream, h1_is(stream));
+        flows_obstruct(stream, fault, true);
+        return false;
+    }
+    fault_strike(fault, stream, how->answer ? exchange : NULL);
+    if (how->answer)
+        return how->answer(exchange, fault->config);
     /* the entry's observers may have lifted it, or ended the connection */
     if (fault_struck(fault, stream) && !stream->closing)
-        http2->live(stream, fault->config);
+        how->live(stream, fault->config);
     return false;
+}
+
+/** Lets one act on a request; whether that was taken over. */
+static bool fault_act(struct fault *fault, struct exchange *exchange)
+{
+    const struct fault_how *how = fault->kind->how;
+    if (!how->answer || how->obstacle)
+        return fault_begin_here(fault, exchange);
+    return fault_meets(fault, exchange) && how->answer(exchange, fault->config);
+}
+
+/** What a fault does to requests, NULL: nothing; with `within` of those that end an answer only. */
+static const struct fault_how *meeting_how(const struct meeting *meeting, const struct fault *fault,
+                                           bool within)
+{
+    const struct fault_how *how = fault->kind->how;
+    if (!fault->stands || !fault_minds_requests(fault) || !meeting_has(meeting, fault))
+        return NULL;
+    return (how->within && how->within(fault->config)) == within ? how : NULL;
+}
+
+/** Lets those act that do not end an answer which has begun; whether the request was taken over. */
+static bool meeting_act(const struct meeting *meeting, struct faults *faults)
+{
+    bool taken = false;
+    for (struct fault *fault = faults->first; fault; fault = fault->next) {
+        const struct fault_how *how = meeting_how(meeting, fault, false);
+        if (how && taken)
+            fault->skipped[SKIP_TAKEN]++;
+        else if (how)
+            taken = fault_act(fault, meeting->exchange);
+    }
+    return taken;
+}
+
+/** Lets the first of the others have the answer end, if one is to come. */
+static void meeting_act_within(const struct meeting *meeting, struct faults *faults, bool taken)
+{
+    for (struct fault *fault = faults->first; fault; fault = fault->next) {
+        const struct fault_how *how = meeting_how(meeting, fault, true);
+        uint64_t struck = fault->struck;
+        if (how && taken)
+            fault->skipped[SKIP_TAKEN]++;
+        else if (how)
+            (void)fault_act(fault, meeting->exchange);
+        taken = taken || fault->struck > struck;
+    }
 }
 
 bool faults_answer(struct faults *faults, struct str route, const struct list *of_route,
                    const struct list *of_answer, struct exchange *exchange)
 {
     const struct meeting meeting = {route, {of_route, of_answer}, exchange};
-    bool taken = false;
     for (size_t i = 0; i < COUNT_OF(meeting.lists); i++) {
         const struct list *list = meeting.lists[i];
         struct fault_config *const *configs = list ? list->items : NULL;
@@ -364,18 +447,10 @@ bool faults_answer(struct faults *faults, struct str route, const struct list *o
     if (!faults->stands)
         return false;
     faults->busy++;
+    faults_next_answer(exchange->stream);
     meeting_count(&meeting, faults);
-    for (struct fault *fault = faults->first; fault; fault = fault->next) {
-        const struct fault_http2 *http2 =
-            fault->kind->layer == FAULT_HTTP2 ? fault->kind->how : NULL;
-        if (!http2 || !(http2->answer || fault_waits_for_request(fault, http2)) || !fault->stands ||
-            !meeting_has(&meeting, fault))
-            continue;
-        if (taken)
-            fault->skipped[SKIP_TAKEN]++;
-        else
-            taken = fault_act(fault, http2, exchange);
-    }
+    bool taken = meeting_act(&meeting, faults);
+    meeting_act_within(&meeting, faults, taken);
     faults->busy--;
     return taken;
 }

@@ -2,41 +2,13 @@
  * The faults of HTTP/2 (LANGUAGE 7): the row of each name, and what it does. Frames that break
  * rules are in fault_frames.c.
  */
-#include "server/fault/fault_http2.h"
+#include "server/fault/fault_how.h"
 
 #include "server/fault/fault_frames.h"
 #include "server/fault/fault_private.h"
 
 #include <nghttp2/nghttp2.h>
 #include <string.h>
-
-/* A name whose value may be left out, or `true`. */
-
-/** Reads `true` (what stands there already), else what type->of reads. */
-static enum read_result or_true_read(struct reader *reader, const struct type *type,
-                                     const struct node *node, void *into)
-{
-    if (node->kind == NODE_NULL || (node->kind == NODE_BOOL && node->boolean))
-        return READ_OK;
-    if (node->kind == NODE_BOOL) {
-        diagnostics_add(reader->diagnostics, node->place, "a fault that is false is none");
-        diagnostics_help(reader->diagnostics, "leave the fault out");
-        return READ_FAILED;
-    }
-    return reader_read(reader, type->of, node, into);
-}
-
-static struct json *or_true_schema(struct schema_writer *writer, const struct type *type)
-{
-    return schema_either(writer, schema_text(writer, "{\"enum\": [true, null]}"),
-                         schema_of(writer, type->of));
-}
-
-#define TYPE_OR_TRUE(of_type, c_type, text)                                                        \
-    {                                                                                              \
-        .name = (text), .size = sizeof(c_type), .read = or_true_read, .schema = or_true_schema,    \
-        .of = (of_type)                                                                            \
-    }
 
 static uint32_t stream_before(uint32_t id)
 {
@@ -84,7 +56,7 @@ static bool goaway_answer(struct exchange *exchange, const struct fault_config *
     return last < (int64_t)id;
 }
 
-static const struct fault_http2 goaway = {.answer = goaway_answer};
+static const struct fault_how goaway = {.speaks = h2_is, .answer = goaway_answer};
 
 /* rst-stream */
 
@@ -157,7 +129,13 @@ static bool reset_answer(struct exchange *exchange, const struct fault_config *c
     return false;
 }
 
-static const struct fault_http2 reset = {.answer = reset_answer};
+static bool reset_is_within(const struct fault_config *config)
+{
+    return ((const struct fault_reset *)config->kind.value)->at != RESET_AT_START;
+}
+
+static const struct fault_how reset = {
+    .speaks = h2_is, .answer = reset_answer, .within = reset_is_within};
 
 /* settings, max-streams, window */
 
@@ -289,8 +267,11 @@ static void settings_lift(struct stream *stream, const struct fault_config *conf
     h2_settings(stream, list, settings_list(config->kind.value, true, list));
 }
 
-static const struct fault_http2 settings = {
-    .begin = settings_begin, .live = settings_live, .lift = settings_lift, .again = true};
+static const struct fault_how settings = {.speaks = h2_is,
+                                          .begin_h2 = settings_begin,
+                                          .live = settings_live,
+                                          .lift = settings_lift,
+                                          .again = true};
 
 /* A number: [int64_t] */
 
@@ -319,8 +300,11 @@ static void streams_lift(struct stream *stream, const struct fault_config *confi
     h2_settings(stream, &setting, 1);
 }
 
-static const struct fault_http2 max_streams = {
-    .begin = streams_begin, .live = streams_live, .lift = streams_lift, .again = true};
+static const struct fault_how max_streams = {.speaks = h2_is,
+                                             .begin_h2 = streams_begin,
+                                             .live = streams_live,
+                                             .lift = streams_lift,
+                                             .again = true};
 
 static void window_begin(struct stream *stream, const struct fault_config *config,
                          struct h2_begin *begin)
@@ -345,8 +329,12 @@ static void window_lift(struct stream *stream, const struct fault_config *config
     h2_hold_window(stream, false);
 }
 
-static const struct fault_http2 window = {
-    .begin = window_begin, .live = window_live, .lift = window_lift, .again = true, .joint = true};
+static const struct fault_how window = {.speaks = h2_is,
+                                        .begin_h2 = window_begin,
+                                        .live = window_live,
+                                        .lift = window_lift,
+                                        .again = true,
+                                        .joint = true};
 
 /* no-settings */
 
@@ -358,7 +346,7 @@ static void no_settings_begin(struct stream *stream, const struct fault_config *
     begin->no_settings = true;
 }
 
-static const struct fault_http2 no_settings = {.begin = no_settings_begin};
+static const struct fault_how no_settings = {.speaks = h2_is, .begin_h2 = no_settings_begin};
 
 /* no-ack */
 
@@ -373,7 +361,7 @@ static const struct choice no_ack_choices[] = {
     {NULL},
 };
 static const struct type no_ack_kinds = TYPE_CHOICE(no_ack_choices);
-static const struct type no_ack_or_true = TYPE_OR_TRUE(&no_ack_kinds, int, "a name of these");
+static const struct type no_ack_or_true = FAULT_OR_TRUE(&no_ack_kinds, int, "a name of these");
 static const struct row no_ack_rows[] = {
     {"kind", &no_ack_or_true, offsetof(struct fault_no_ack, kind), 0, "settings",
      "Which frames of the client."},
@@ -412,8 +400,11 @@ static void no_ack_lift(struct stream *stream, const struct fault_config *config
     h2_silence(stream, silence_of(config), false);
 }
 
-static const struct fault_http2 no_ack = {
-    .begin = no_ack_begin, .live = no_ack_live, .lift = no_ack_lift, .again = true};
+static const struct fault_how no_ack = {.speaks = h2_is,
+                                        .begin_h2 = no_ack_begin,
+                                        .live = no_ack_live,
+                                        .lift = no_ack_lift,
+                                        .again = true};
 
 /* Floods */
 
@@ -448,7 +439,7 @@ static const struct type count_type = {
     .schema = count_schema,
 };
 static const struct type count_or_true =
-    TYPE_OR_TRUE(&count_type, uint64_t, "a number of frames from 1 to 1000000");
+    FAULT_OR_TRUE(&count_type, uint64_t, "a number of frames from 1 to 1000000");
 
 static void flood_preset(void *into)
 {
@@ -519,10 +510,12 @@ static void flood_lift(struct stream *stream, const struct fault_config *config)
     h2_flood_end(stream, config);
 }
 
-static const struct fault_http2 ping_flood = {
-    .begin = ping_begin, .live = ping_live, .lift = flood_lift};
-static const struct fault_http2 settings_flood = {
-    .begin = settings_flood_begin, .live = settings_flood_live, .lift = flood_lift};
+static const struct fault_how ping_flood = {
+    .speaks = h2_is, .begin_h2 = ping_begin, .live = ping_live, .lift = flood_lift};
+static const struct fault_how settings_flood = {.speaks = h2_is,
+                                                .begin_h2 = settings_flood_begin,
+                                                .live = settings_flood_live,
+                                                .lift = flood_lift};
 
 /** Answers a request by a flood. */
 static bool flood_answer(struct exchange *exchange, const struct fault_config *config,
@@ -564,8 +557,8 @@ static bool empty_data_answer(struct exchange *exchange, const struct fault_conf
     return flood_answer(exchange, config, fault_frames_empty_data);
 }
 
-static const struct fault_http2 continuation_flood = {.answer = continuation_answer};
-static const struct fault_http2 empty_data_flood = {.answer = empty_data_answer};
+static const struct fault_how continuation_flood = {.speaks = h2_is, .answer = continuation_answer};
+static const struct fault_how empty_data_flood = {.speaks = h2_is, .answer = empty_data_answer};
 
 /* bad-hpack, bad-frame */
 
@@ -574,7 +567,8 @@ struct fault_bytes {
 };
 
 static const struct type bad_hpack_kinds = TYPE_CHOICE(fault_hpack_choices);
-static const struct type bad_hpack_or_true = TYPE_OR_TRUE(&bad_hpack_kinds, int, "a name of these");
+static const struct type bad_hpack_or_true =
+    FAULT_OR_TRUE(&bad_hpack_kinds, int, "a name of these");
 static const struct row bad_hpack_rows[] = {
     {"kind", &bad_hpack_or_true, offsetof(struct fault_bytes, kind), 0, "index",
      "What is wrong with it."},
@@ -602,10 +596,11 @@ static bool bad_hpack_answer(struct exchange *exchange, const struct fault_confi
     return true;
 }
 
-static const struct fault_http2 bad_hpack = {.answer = bad_hpack_answer};
+static const struct fault_how bad_hpack = {.speaks = h2_is, .answer = bad_hpack_answer};
 
 static const struct type bad_frame_kinds = TYPE_CHOICE(fault_frame_choices);
-static const struct type bad_frame_or_true = TYPE_OR_TRUE(&bad_frame_kinds, int, "a name of these");
+static const struct type bad_frame_or_true =
+    FAULT_OR_TRUE(&bad_frame_kinds, int, "a name of these");
 static const struct row bad_frame_rows[] = {
     {"kind", &bad_frame_or_true, offsetof(struct fault_bytes, kind), 0, "ping-size",
      "What is wrong with it."},
@@ -633,7 +628,7 @@ static bool bad_frame_answer(struct exchange *exchange, const struct fault_confi
     return gone;
 }
 
-static const struct fault_http2 bad_frame = {.answer = bad_frame_answer};
+static const struct fault_how bad_frame = {.speaks = h2_is, .answer = bad_frame_answer};
 
 /* The rows */
 

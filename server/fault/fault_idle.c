@@ -5,7 +5,8 @@
 static bool fault_is_idle(const struct fault *fault)
 {
     const struct fault_config *config = fault->config;
-    return config->chance >= 1 && !config->optional && !fault->kind->may_idle && !fault->struck;
+    return config->chance >= 1 && !config->optional && !fault->kind->may_idle && !fault->struck &&
+           !fault->drew;
 }
 
 /** The connections that came while it stood. */
@@ -38,15 +39,23 @@ static struct str missed_text(const struct fault *fault, struct arena *arena)
 {
     const char *layer = fault_layer_title(fault->kind->layer);
     uint64_t connections = connections_of(fault);
-    if (fault->kind->each_request || fault->bound) {
+    bool by_request = fault->kind->each_request || fault->bound;
+    if (by_request && !(fault->armed && fault->requests)) {
         if (!fault->requests)
             return fault->bound ? STR("no request got that far") : STR("no request came");
         return arena_printf(arena, "%llu request%s came, none over %s",
                             (unsigned long long)fault->requests, plural(fault->requests), layer);
     }
+    if (fault->armed)
+        return arena_printf(arena,
+                            "it stood on %llu connection%s, on which nothing came that it strikes",
+                            (unsigned long long)fault->armed, plural(fault->armed));
     if (!connections)
         return fault_kind_is_live(fault->kind) ? STR("no connection lived or came while it stood")
                                                : STR("no connection came while it stood");
+    if (fault->kind->how && fault->kind->how->meets)
+        return arena_printf(arena, "%llu connection%s came while it stood, none too many",
+                            (unsigned long long)connections, plural(connections));
     return arena_printf(arena, "%llu connection%s came while it stood, none with %s",
                         (unsigned long long)connections, plural(connections), layer);
 }
@@ -106,7 +115,7 @@ static bool fault_is_settled(const struct faults *faults, const struct fault *fa
     for (const struct fault *other = fault_following(faults, NULL); other;
          other = fault_following(faults, other)) {
         before = before && other != fault;
-        if (other != fault && fault_is(other, fault) && (other->struck || before))
+        if (other != fault && fault_is(other, fault) && (other->struck || other->drew || before))
             return true;
     }
     return false;

@@ -6,46 +6,9 @@
         key, &type_node, doc, &(const struct fault_kind){.layer = (of_layer), __VA_ARGS__},        \
             ROW_LATER                                                                              \
     }
-#define STREAM(key, doc) LATER(key, doc, FAULT_STREAM, .on_route = false)
-/** One that a route takes, too: it then strikes requests. */
-#define STREAM_OR_ROUTE(key, doc) LATER(key, doc, FAULT_STREAM, .on_route = true)
-#define CONNECT(key, doc, idle) LATER(key, doc, FAULT_CONNECT, .may_idle = (idle))
-#define HTTP1(key, doc) LATER(key, doc, FAULT_HTTP1, .on_route = true, .each_request = true)
 #define GRPC(key, doc) LATER(key, doc, FAULT_GRPC, .on_route = true, .each_request = true)
 
 const struct member fault_later_members[] = {
-    STREAM("latency", "Holds bytes back for a time, such as 50ms~10ms."),
-    STREAM("bandwidth", "So many bytes a second, such as 64KiB/s."),
-    STREAM("slice", "Bytes leave in small pieces: {size: 10-100, every: 1ms}."),
-    STREAM("limit", "The connection ends after so many bytes."),
-    STREAM_OR_ROUTE("cut", "The connection ends at a byte: {at: 100, how: fin rst stall}."),
-    STREAM("drop", "Loses a share of the blocks of the stream."),
-    STREAM("corrupt", "Changes a share of the bytes."),
-    STREAM_OR_ROUTE("stall", "Nothing moves any more."),
-    STREAM_OR_ROUTE("reset", "RST."),
-    STREAM("slow-close", "The end of the connection comes so much later."),
-    STREAM("half-close", "FIN of one side only."),
-
-    CONNECT("refuse", "Connections are refused.", true),
-    CONNECT("blackhole", "The handshake of TCP is never completed.", true),
-    CONNECT("accept-then-reset", "RST right after a connection was accepted.", false),
-    CONNECT("accept-then-stall", "Nothing is read or written after a connection was accepted.",
-            false),
-    CONNECT("max-connections", "Connections beyond so many are accepted and reset.", false),
-
-    HTTP1("truncate", "The body ends at a share of it, or after so many bytes."),
-    HTTP1("empty-response", "The connection ends without an answer."),
-    HTTP1("bad-status-line", "The status line is none."),
-    HTTP1("bad-header", "A header is none."),
-    HTTP1("header-flood", "So many bytes of headers."),
-    HTTP1("no-end-of-headers", "The head never ends."),
-    HTTP1("bad-chunk", "The size of a chunk is none."),
-    HTTP1("missing-last-chunk", "The last chunk does not come."),
-    HTTP1("both-lengths", "content-length and transfer-encoding."),
-    HTTP1("wrong-length", "content-length differs by so many bytes."),
-    HTTP1("extra-body", "Bytes behind the body."),
-    HTTP1("wrong-version", "Another version of HTTP in the status line."),
-    HTTP1("garbage", "Random bytes in place of the answer."),
 
     GRPC("no-trailers", "The trailers do not come."),
     GRPC("bad-status", "grpc-status is none."),

@@ -7,7 +7,7 @@
 #define GOTO_SERVER_FAULT_FAULT_PRIVATE_H
 
 #include "server/fault/fault.h"
-#include "server/fault/fault_http2.h"
+#include "server/fault/fault_how.h"
 #include "server/http/exchange.h"
 #include "server/port/port.h"
 #include "server/tls/tls.h"
@@ -23,10 +23,11 @@ enum fault_skip {
     SKIPS
 };
 
-/** What a connection that lived had moved when a fault with `after.bytes` was set. */
+/** What a connection that lived had moved when a fault was set that counts bytes. */
 struct fault_baseline {
     uint64_t connection;
-    uint64_t bytes;
+    uint64_t received;
+    uint64_t sent;
 };
 
 /** A fault that stands, or stood. */
@@ -47,6 +48,8 @@ struct fault {
     uint64_t connections;    /**< that came while it stood; right once it is gone */
     uint64_t requests;       /**< that came its way */
     uint64_t struck;         /**< connections or requests */
+    uint64_t armed;          /**< connections that it stood on; it strikes by itself */
+    uint64_t drew;           /**< connections whose bytes it drew for */
     uint64_t skipped[SKIPS];
     struct str key;     /**< of draws */
     struct timer begin; /**< it begins on connections that live: once `after` is reached */
@@ -87,7 +90,9 @@ struct fault_strikes {
     struct fault_strike {
         uint64_t fault; /**< its id */
         const struct fault_config *config;
-        bool told; /**< it is in the journal */
+        bool armed;     /**< it did not strike yet: fault_felt() */
+        bool of_answer; /**< that is over with the answer */
+        bool told;      /**< it is in the journal */
     } items[];
 };
 
@@ -98,13 +103,28 @@ bool fault_is(const struct fault *a, const struct fault *b);
 
 /* fault_strike.c */
 
+/** Whether what a fault acts on is spoken on a connection. */
+bool fault_is_spoken(const struct fault *fault, const struct stream *stream);
+
 /** Whether a fault may strike a connection that it did not strike before; counts why not. */
 bool fault_strikes_connection(struct fault *fault, const struct stream *stream);
 /** The same for the request that is about to be answered. */
 bool fault_strikes_request(struct fault *fault, const struct exchange *exchange);
 /** It strikes: counts, keeps, and journals that. `exchange` NULL: the connection. */
 void fault_strike(struct fault *fault, struct stream *stream, const struct exchange *exchange);
-/** Whether it struck that connection and was not lifted since. */
+/** It stands on that connection from now on, and strikes when it is felt. */
+void fault_arm(struct fault *fault, struct stream *stream, bool of_answer);
+/** One that stands on a connection is felt there: it strikes, if it still may. */
+bool fault_felt(struct stream *stream, uint64_t id);
+/** One that stands on a connection draws for its bytes: that it strikes none is chance. */
+void fault_draws(struct stream *stream, uint64_t id);
+/** Bytes that a connection moved in a direction, from where the fault counts. */
+uint64_t fault_moved(const struct fault *fault, const struct stream *stream, bool response);
+/** Whether it acts on what is answered by a route. */
+bool fault_is_of_route(const struct fault *fault);
+/** Another answer begins: what waited in vain for something to strike in the one before goes. */
+void faults_next_answer(struct stream *stream);
+/** Whether it struck that connection, or stands on it, and was not lifted since. */
 bool fault_struck(const struct fault *fault, const struct stream *stream);
 /** Ends what it does to the connections that it struck. */
 void fault_lift(struct fault *fault);
@@ -112,6 +132,8 @@ void fault_lift(struct fault *fault);
 void fault_begin_live(struct fault *fault);
 /** port->told: the connection is in the journal; so are now the faults that struck it. */
 void faults_told(struct port *port, struct stream *stream);
+/** port->begins. */
+void faults_begin(struct stream *stream);
 /** port->h2_begin. */
 void faults_h2_begin(struct stream *stream, struct h2_begin *begin);
 
@@ -122,11 +144,17 @@ bool fault_tls_check(struct fault *fault, struct arena *arena, struct str *why);
 /** Frees the setups. */
 void faults_tls_clear(struct faults *faults);
 
-/* The rows of the layers; fault_http2_members is in fault_http2.h. */
+/* fault_read.c */
 
-/** Filled before main(). */
-extern struct member fault_tls_members[];
-extern const struct member fault_later_members[];
+/** What `of_type` reads, or nothing: `true` leaves what stands there already. */
+#define FAULT_OR_TRUE(of_type, c_type, text)                                                       \
+    {                                                                                              \
+        .name = (text), .size = sizeof(c_type), .read = fault_or_true_read,                        \
+        .schema = fault_or_true_schema, .of = (of_type)                                            \
+    }
+enum read_result fault_or_true_read(struct reader *reader, const struct type *type,
+                                    const struct node *node, void *into);
+struct json *fault_or_true_schema(struct schema_writer *writer, const struct type *type);
 
 /** Whether a name strikes connections that live, too, not only as they begin. */
 bool fault_kind_is_live(const struct fault_kind *kind);

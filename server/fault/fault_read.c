@@ -1,4 +1,5 @@
 /* Faults as read: the family of their names, and the options around one. */
+#include "server/fault/fault_flow.h"
 #include "server/fault/fault_private.h"
 
 const char *fault_layer_name(enum fault_layer layer)
@@ -37,8 +38,28 @@ bool fault_kind_is_live(const struct fault_kind *kind)
 {
     if (kind->each_request || kind->layer == FAULT_STREAM)
         return true;
-    const struct fault_http2 *http2 = kind->layer == FAULT_HTTP2 ? kind->how : NULL;
-    return http2 && (http2->live || http2->answer);
+    return kind->how && (kind->how->live || kind->how->answer);
+}
+
+/* A name whose value may be left out, or `true` */
+
+enum read_result fault_or_true_read(struct reader *reader, const struct type *type,
+                                    const struct node *node, void *into)
+{
+    if (node->kind == NODE_NULL || (node->kind == NODE_BOOL && node->boolean))
+        return READ_OK;
+    if (node->kind == NODE_BOOL) {
+        diagnostics_add(reader->diagnostics, node->place, "a fault that is false is none");
+        diagnostics_help(reader->diagnostics, "leave the fault out");
+        return READ_FAILED;
+    }
+    return reader_read(reader, type->of, node, into);
+}
+
+struct json *fault_or_true_schema(struct schema_writer *writer, const struct type *type)
+{
+    return schema_either(writer, schema_text(writer, "{\"enum\": [true, null]}"),
+                         schema_of(writer, type->of));
 }
 
 /* The rows */
@@ -46,7 +67,7 @@ bool fault_kind_is_live(const struct fault_kind *kind)
 static const struct row after_rows[] = {
     {"bytes", &type_size, offsetof(struct fault_after, bytes), 0, "0",
      "Bytes of the connection, from its first one on; of a live connection from when the fault is "
-     "set."},
+     "set. A fault of the stream counts each direction by itself."},
     {"requests", &type_count, offsetof(struct fault_after, requests), 0, "0",
      "So many requests pass first, from when the fault is set."},
     {"time", &type_time, offsetof(struct fault_after, time_ns), 0, "0ms",
@@ -76,7 +97,7 @@ static const struct type type_apply = TYPE_CHOICE(apply_choices);
 
 static const struct row fault_rows[] = {
     {"direction", &type_direction, offsetof(struct fault_config, direction), 0, "both",
-     "Which bytes a fault of the stream acts on."},
+     "Which bytes a fault of the stream acts on; of `half-close` the response if not written."},
     {"chance", &type_share, offsetof(struct fault_config, chance), 0, "100%",
      "Drawn once for each connection or request."},
     {"times", &type_positive, offsetof(struct fault_config, times), 0, "no end",
@@ -91,8 +112,13 @@ static const struct row fault_rows[] = {
      "By what `heal` lifts it."},
 };
 
-static const struct member *const fault_groups[] = {fault_tls_members, fault_http2_members,
-                                                    fault_later_members, NULL};
+static const struct member *const fault_groups[] = {fault_stream_members,
+                                                    fault_connect_members,
+                                                    fault_tls_members,
+                                                    fault_http1_members,
+                                                    fault_http2_members,
+                                                    fault_later_members,
+                                                    NULL};
 static const struct family fault_family = {"fault name", fault_groups};
 
 /* What fits a name */
@@ -144,17 +170,60 @@ static enum read_result check_flag(struct reader *reader, const struct fault_con
     return READ_FAILED;
 }
 
+static bool fault_is_of_whole_port(const struct fault_config *config)
+{
+    return kind_of(config)->how && kind_of(config)->how->stand;
+}
+
+/** What is for the whole port takes a name only. */
+static enum read_result check_whole(struct reader *reader, const struct node *node,
+                                    const struct fault_config *config)
+{
+    static const char *const options[] = {"direction", "chance", "times",
+                                          "after",     "apply",  "optional"};
+    enum read_result result = READ_OK;
+    if (!fault_is_of_whole_port(config))
+        return READ_OK;
+    for (size_t i = 0; i < COUNT_OF(options); i++) {
+        const struct node_pair *option = node_find(node, str_of(options[i]));
+        if (option)
+            result =
+                refuse(reader, option->key->place, options[i], fault_config_kind(config),
+                       "it acts on the whole port", "leave it out; only 'name' may stand here");
+    }
+    return result;
+}
+
+/** `direction` where it has no meaning, and the one of `half-close`. */
+static enum read_result check_direction(struct reader *reader, const struct node *node,
+                                        struct fault_config *config)
+{
+    const struct node_pair *direction = node_find(node, STR("direction"));
+    if (direction && fault_is_of_whole_port(config))
+        return READ_OK; /* told by check_whole() */
+    if (direction && kind_of(config)->layer != FAULT_STREAM)
+        return refuse(reader, direction->key->place, "direction", fault_config_kind(config),
+                      "it is no fault of the stream",
+                      "leave it out; faults such as latency and drop have a direction");
+    if (!str_is(fault_config_kind(config), "half-close"))
+        return READ_OK;
+    if (direction && config->direction == FAULT_BOTH)
+        return refuse(reader, direction->key->place, "direction: both", fault_config_kind(config),
+                      "it ends one direction", "write request, or response (the default)");
+    config->direction = direction ? config->direction : FAULT_RESPONSE;
+    return READ_OK;
+}
+
 static enum read_result fault_check(struct reader *reader, const struct node *node, void *into)
 {
-    const struct fault_config *config = into;
-    const struct node_pair *direction = node_find(node, STR("direction"));
+    struct fault_config *config = into;
     if (!kind_of(config))
         return READ_OK;
     enum read_result result = check_flag(reader, config);
-    if (direction && kind_of(config)->layer != FAULT_STREAM)
-        result = refuse(reader, direction->key->place, "direction", fault_config_kind(config),
-                        "it is no fault of the stream",
-                        "leave it out; faults such as latency and drop have a direction");
+    result = read_worse(result, check_direction(reader, node, config));
+    result = read_worse(result, check_whole(reader, node, config));
+    if (fault_is_of_whole_port(config))
+        return result;
     result = read_worse(result, check_after(reader, node, config));
     return read_worse(result, check_apply(reader, node, config));
 }
@@ -227,7 +296,18 @@ const struct type faults_type = TYPE_LIST(&fault_pointer);
 enum read_result fault_check_route(struct reader *reader, const struct fault_config *config)
 {
     const struct fault_kind *kind = config ? kind_of(config) : NULL;
-    if (!kind || kind->on_route)
+    if (!kind)
+        return READ_OK;
+    bool answers = kind->how && kind->how->obstacle && kind->how->obstacle->answer;
+    if (kind->on_route && answers && config->direction == FAULT_REQUEST) {
+        diagnostics_add(reader->diagnostics, config->kind.place,
+                        "'" STR_FMT "' of a route or an answer acts on the response",
+                        STR_ARG(fault_config_kind(config)));
+        diagnostics_help(reader->diagnostics,
+                         "leave 'direction' out, or write the fault in 'faults' of the upstream");
+        return READ_FAILED;
+    }
+    if (kind->on_route)
         return READ_OK;
     diagnostics_add(reader->diagnostics, config->kind.place,
                     "'" STR_FMT "' is no fault of a route or an answer: it strikes whole "

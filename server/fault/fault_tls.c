@@ -6,11 +6,13 @@
 
 #include "base/memory.h"
 
+#include <stdio.h>
 #include <string.h>
 
 enum {
     CATALOGUE_MOST = 64, /**< names; the catalogue has 45 */
-    SETUPS_MOST = 32,    /**< kept for faults that strike together; more are made anew */
+    DOC_SIZE = 400,
+    SETUPS_MOST = 32, /**< kept for faults that strike together; more are made anew */
 };
 
 static const struct fault_kind tls_kind = {.layer = FAULT_TLS};
@@ -18,15 +20,27 @@ static const struct fault_kind tls_kind = {.layer = FAULT_TLS};
 /* Filled from the catalogue before main(): there a fault of TLS is one row. */
 struct member fault_tls_members[CATALOGUE_MOST + 1];
 
+/** What it is, and what clients make of it. */
+static const char *doc_write(const struct tls_fault *fault, char doc[DOC_SIZE])
+{
+    int size = snprintf(doc, DOC_SIZE, "%s `http`: %s%s%s.", fault->doc,
+                        fault->sees ? fault->sees : "no error", fault->openssl ? "; OpenSSL: " : "",
+                        fault->openssl ? fault->openssl : "");
+    GOTO_ASSERT(size > 0 && size < DOC_SIZE);
+    return doc;
+}
+
 __attribute__((constructor)) static void members_fill(void)
 {
+    static char docs[CATALOGUE_MOST][DOC_SIZE];
     size_t count = 0;
     for (const struct tls_fault *fault = tls_catalogue; fault->name; fault++) {
         if (!strcmp(fault->name, "valid"))
             continue;
         GOTO_ASSERT(count < CATALOGUE_MOST);
-        fault_tls_members[count++] = (struct member){
-            .key = fault->name, .type = &type_true, .doc = fault->doc, .extra = &tls_kind};
+        const char *doc = doc_write(fault, docs[count]);
+        fault_tls_members[count++] =
+            (struct member){.key = fault->name, .type = &type_true, .doc = doc, .extra = &tls_kind};
     }
 }
 

@@ -275,7 +275,7 @@ void exchange_raw(struct exchange *exchange, unsigned status, struct str bytes, 
     exchange_begin(exchange, status);
     exchange->body_sent = bytes.size;
     exchange->codec->raw(exchange, bytes);
-    exchange_complete(exchange, close);
+    exchange_given(exchange, close);
     stream_leave(stream);
 }
 

@@ -50,8 +50,8 @@ struct exchange_codec {
     /** Ends without completing: HTTP/1 ends the connection that way, HTTP/2 by KILL, else it resets
      * the stream; KEEP leaves it silent. */
     void (*cut)(struct exchange *exchange, enum close_how how);
-    /** A whole answer, serialised before. This and finish() set exchange->sending where the end of
-     * the answer waits in the codec, which calls exchange_sent() once it is out. */
+    /** A whole answer, serialised before. This, raw() and finish() set exchange->sending where the
+     * end of the answer waits in the codec, which calls exchange_sent() once it is out. */
     void (*whole)(struct exchange *exchange, const struct static_answer *answer);
     /** Bytes of the answer that wait to be sent; NULL: those of the stream. */
     size_t (*queued)(const struct exchange *exchange);

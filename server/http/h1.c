@@ -2,11 +2,17 @@
 
 #include "base/clock.h"
 #include "base/memory.h"
+#include "server/http/h1_flaw.h"
 #include "server/http/upstream.h"
 #include "server/port/port.h"
 #include "server/stream/scratch.h"
 
 #include <string.h>
+
+bool h1_is(const struct stream *stream)
+{
+    return stream->protocol == &h1_protocol;
+}
 
 static const struct limits *h1_limits(const struct h1 *h1)
 {
@@ -58,6 +64,7 @@ void h1_exchange_free(struct h1_exchange *x)
 {
     exchange_forgotten(&x->exchange);
     struct scratch *scratch = server_scratch(x->h1->stream->port->server);
+    h1_flaws_clear(x);
     arena_free(x->exchange.arena);
     if (scratch->unused_count == H1_KEPT_EXCHANGES) {
         h1_exchange_drop(x);
@@ -488,6 +495,8 @@ void *h1_start(struct stream *stream)
 void h1_writable(struct stream *stream)
 {
     struct h1 *h1 = stream->state;
+    if (h1->current && h1_flaws_writable(h1->current))
+        return;
     if (h1->current && h1->current->exchange.responder_writable)
         h1->current->exchange.responder_writable(&h1->current->exchange);
 }

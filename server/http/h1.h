@@ -1,5 +1,6 @@
 /**
- * HTTP/1.0 and 1.1 on a stream: what h1.c (reading), h1_write.c (answers) and server.c share.
+ * HTTP/1.0 and 1.1 on a stream: what h1.c (reading), h1_write.c (answers), h1_flaw.c (answers that
+ * go wrong) and server.c share.
  *
  * A connection reads one request at a time; while that is not answered, what the client sends ahead
  * waits. Between requests a connection holds no exchange and no buffer. Exchanges are kept for use
@@ -24,6 +25,7 @@ enum {
 
 struct h1;
 struct h1_exchange;
+struct h1_flaws;
 
 /** What a port does with requests that does not speak HTTP/1 any further (h2_upgrade.c). */
 struct h1_upgrade {
@@ -69,7 +71,8 @@ struct h1_exchange {
     bool close;         /**< the connection ends after the answer */
     bool counted;       /**< the answer told its length: */
     uint64_t declared;
-    uint64_t written; /**< body bytes of the answer */
+    uint64_t written;       /**< body bytes of the answer */
+    struct h1_flaws *flaws; /**< NULL: the answer is right; in the exchange's arena */
     struct header headers[H1_INLINE_HEADERS];
 };
 
@@ -85,6 +88,8 @@ void h1_drain(struct stream *stream);
 bool h1_is_idle(const struct stream *stream);
 void h1_gone(struct stream *stream);
 
+/** Whether a connection speaks HTTP/1. */
+bool h1_is(const struct stream *stream);
 /** The connection's next step after an answer: another request, or its end. Frees the exchange. */
 void h1_done(struct exchange *exchange, bool close);
 
@@ -96,6 +101,21 @@ void h1_read_on(struct exchange *exchange);
 void h1_refuse(struct h1 *h1, unsigned status, const char *why);
 /** Writes the answer to a refused request; one of 426 says that h2c is wanted. */
 void h1_write_refusal(struct stream *stream, unsigned status, const char *why, bool with_body);
+
+/* The parts of an answer's head; `into` is of h1_head_start() and good until the next one. */
+struct buf *h1_head_start(struct stream *stream);
+void h1_head_field(struct buf *into, struct str name, struct str value);
+/** The date, unless it is written by hand or dropped. */
+void h1_head_date(struct h1_exchange *x, const struct response_head *head, struct buf *into);
+/**
+ * Decides how the body is framed, and appends what says so. Framing written by hand is left as it
+ * is; the body follows it as far as that can be: chunks for a `transfer-encoding: chunked`.
+ */
+void h1_head_framing(struct h1_exchange *x, const struct response_head *head, struct buf *into);
+/** Whether the connection ends, where the client has to hear of it. */
+void h1_head_connection(struct h1_exchange *x, const struct response_head *head, struct buf *into);
+/** Sets whether the answer has a body, and whether the connection ends behind it. */
+void h1_head_begin(struct h1_exchange *x, const struct response_head *head);
 
 /** An exchange that is ready to read a head, and back. */
 struct h1_exchange *h1_exchange_new(struct h1 *h1);

@@ -17,14 +17,14 @@ static struct h1_exchange *h1_of(struct exchange *exchange)
     return CONTAINER_OF(exchange, struct h1_exchange, exchange);
 }
 
-static struct buf *write_start(struct stream *stream)
+struct buf *h1_head_start(struct stream *stream)
 {
     struct buf *into = &server_scratch(stream->port->server)->head;
     scratch_reset(into);
     return into;
 }
 
-static void write_field(struct buf *into, struct str name, struct str value)
+void h1_head_field(struct buf *into, struct str name, struct str value)
 {
     buf_append(into, name);
     buf_append(into, STR(": "));
@@ -35,7 +35,7 @@ static void write_field(struct buf *into, struct str name, struct str value)
 static void write_fields(struct buf *into, const struct headers *headers)
 {
     for (size_t i = 0; headers && i < headers->count; i++)
-        write_field(into, headers->items[i].name, headers->items[i].value);
+        h1_head_field(into, headers->items[i].name, headers->items[i].value);
 }
 
 static void write_status_line(struct buf *into, unsigned status, struct str reason)
@@ -68,7 +68,7 @@ static void h1_informational(struct exchange *exchange, unsigned status,
     /* RFC 9110 section 15.2: a 1.0 client does not know them */
     if (exchange->request.version == HTTP_1_0)
         return;
-    struct buf *into = write_start(exchange->stream);
+    struct buf *into = h1_head_start(exchange->stream);
     write_status_line(into, status, (struct str){NULL, 0});
     write_fields(into, headers);
     buf_append(into, crlf);
@@ -76,11 +76,7 @@ static void h1_informational(struct exchange *exchange, unsigned status,
     stream_write(exchange->stream, &part, 1);
 }
 
-/**
- * Decides how the body is framed, and appends what says so. Framing written by hand is left as it
- * is; the body follows it as far as that can be: chunks for a `transfer-encoding: chunked`.
- */
-static void head_framing(struct h1_exchange *x, const struct response_head *head, struct buf *into)
+void h1_head_framing(struct h1_exchange *x, const struct response_head *head, struct buf *into)
 {
     bool old = x->exchange.request.version == HTTP_1_0;
     struct str length =
@@ -110,21 +106,36 @@ static void head_framing(struct h1_exchange *x, const struct response_head *head
     }
 }
 
-static void h1_head(struct exchange *exchange, const struct response_head *head)
+void h1_head_date(struct h1_exchange *x, const struct response_head *head, struct buf *into)
 {
-    struct h1_exchange *x = h1_of(exchange);
-    struct buf *into = write_start(exchange->stream);
-    x->bodiless = x->is_head || is_bodiless_status(head->status);
-    x->close |= head->close;
-    write_status_line(into, head->status, head->reason);
     if (!head->no_date && !(head->headers && headers_get(head->headers, STR("date")).data))
-        buf_append(into, server_date(exchange->stream->port->server));
-    write_fields(into, head->headers);
-    head_framing(x, head, into);
+        buf_append(into, server_date(x->exchange.stream->port->server));
+}
+
+void h1_head_connection(struct h1_exchange *x, const struct response_head *head, struct buf *into)
+{
     if (head->headers && headers_get(head->headers, STR("connection")).data)
         x->close |= headers_has_token(head->headers, STR("connection"), STR("close"));
     else
         buf_append(into, connection_line(x));
+}
+
+void h1_head_begin(struct h1_exchange *x, const struct response_head *head)
+{
+    x->bodiless = x->is_head || is_bodiless_status(head->status);
+    x->close |= head->close;
+}
+
+static void h1_head(struct exchange *exchange, const struct response_head *head)
+{
+    struct h1_exchange *x = h1_of(exchange);
+    struct buf *into = h1_head_start(exchange->stream);
+    h1_head_begin(x, head);
+    write_status_line(into, head->status, head->reason);
+    h1_head_date(x, head, into);
+    write_fields(into, head->headers);
+    h1_head_framing(x, head, into);
+    h1_head_connection(x, head, into);
     buf_append(into, crlf);
     struct iovec part = part_of(buf_str(into));
     stream_write_soon(exchange->stream, &part, 1);
@@ -158,7 +169,7 @@ static void h1_finish(struct exchange *exchange, const struct headers *trailers)
         x->close = true;
     if (!x->chunked)
         return;
-    struct buf *into = write_start(exchange->stream);
+    struct buf *into = h1_head_start(exchange->stream);
     buf_append(into, STR("0\r\n"));
     write_fields(into, trailers);
     buf_append(into, crlf);
@@ -169,7 +180,7 @@ static void h1_finish(struct exchange *exchange, const struct headers *trailers)
 static void h1_tunnel(struct exchange *exchange, const struct response_head *head)
 {
     struct h1_exchange *x = h1_of(exchange);
-    struct buf *into = write_start(exchange->stream);
+    struct buf *into = h1_head_start(exchange->stream);
     struct str upgrade =
         head->headers ? headers_get(head->headers, STR("upgrade")) : (struct str){NULL, 0};
     x->bodiless = false;
@@ -222,7 +233,7 @@ static void h1_whole(struct exchange *exchange, const struct static_answer *answ
 
 void h1_write_refusal(struct stream *stream, unsigned status, const char *why, bool with_body)
 {
-    struct buf *into = write_start(stream);
+    struct buf *into = h1_head_start(stream);
     struct str text = str_of(why);
     write_status_line(into, status, (struct str){NULL, 0});
     buf_append(into, server_date(stream->port->server));

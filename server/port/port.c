@@ -1,4 +1,4 @@
-#include "server/port/port.h"
+#include "server/port/port_private.h"
 
 #include "base/memory.h"
 #include "base/random.h"
@@ -11,7 +11,6 @@
 #include <unistd.h>
 
 enum {
-    PORT_BACKLOG = 4096,
     PORT_ACCEPTS = 64,                /**< accepted in one turn before others have theirs */
     PORT_RETRY_NS = 50 * 1000 * 1000, /**< after the system had no descriptor left */
     PORT_LOWEST = 32768,
@@ -120,7 +119,7 @@ static int port_bind_any(struct str host, uint16_t *number)
 static void port_retry(struct timer *timer)
 {
     struct port *port = CONTAINER_OF(timer, struct port, retry);
-    if (port->listening)
+    if (port->listening && !port->plugged)
         watcher_set(&port->watcher, UV_READABLE);
 }
 
@@ -205,7 +204,7 @@ static void port_drop_states(struct port *port)
 static void port_end(struct stream *stream, enum close_how how)
 {
     stream_notice_end(stream);
-    stream_close(stream, how);
+    stream_disconnect(stream, how);
 }
 
 static void port_end_all(struct port *port, enum close_how how)
@@ -220,7 +219,9 @@ void port_free(struct port *port)
     struct server *server = port->server;
     GOTO_ASSERT(!port->freeing);
     port->freeing = true;
+    port->open = false;
     port->listening = false;
+    port_plug_free(port);
     for (size_t i = 0; i < server->count; i++) {
         if (server->ports[i] != port)
             continue;
@@ -253,19 +254,17 @@ static size_t port_open_streams(const struct port *port)
     return count;
 }
 
-/** Whether one more connection is one too many. Those whose end the kernel already knows do not
- * count. */
-static bool port_is_full(struct port *port)
+bool port_exceeds(struct port *port, uint64_t most)
 {
-    if (!port->max_connections || port->live < port->max_connections ||
-        port_open_streams(port) < port->max_connections)
+    if (port->live <= most || port_open_streams(port) <= most)
         return false;
     for (struct stream *stream = port->oldest; stream; stream = stream->next)
-        stream_read_now(stream);
-    return port_open_streams(port) >= port->max_connections;
+        if (stream != port->newest)
+            stream_read_now(stream);
+    return port_open_streams(port) > most;
 }
 
-static void port_refuse(struct port *port, struct stream *stream)
+static void port_turn_away(struct port *port, struct stream *stream)
 {
     struct entry entry = journal_entry(ENTRY_REFUSED, port->name_id);
     entry.connection = stream->number;
@@ -284,27 +283,36 @@ static void port_starve(struct port *port, int error)
     timer_start(&port->retry, PORT_RETRY_NS);
 }
 
-/** Accepts what waits, at most `most`; returns how many. */
-static size_t port_accept(struct port *port, size_t most)
+int port_accept_one(struct port *port)
+{
+    struct sockaddr_storage address;
+    socklen_t size = sizeof address;
+    int fd = accept4(port->fd, (struct sockaddr *)&address, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (fd < 0)
+        return errno == EAGAIN || errno == EWOULDBLOCK ? 0 : -errno;
+    if (port_is_plug(port, &address)) {
+        close(fd);
+        port_plug_free(port);
+        return 1;
+    }
+    struct stream *stream = stream_new(port, fd, &address);
+    if (port->max_connections && !stream->closing && port_exceeds(port, port->max_connections))
+        port_turn_away(port, stream);
+    return 1;
+}
+
+size_t port_accept(struct port *port, size_t most)
 {
     size_t count = 0;
-    while (count < most && port->listening) {
-        struct sockaddr_storage address;
-        socklen_t size = sizeof address;
-        int fd =
-            accept4(port->fd, (struct sockaddr *)&address, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
-        if (fd < 0 && (errno == EINTR || errno == ECONNABORTED))
+    while (count < most && port->listening && !port->plugged) {
+        int result = port_accept_one(port);
+        if (result == -EINTR || result == -ECONNABORTED)
             continue;
-        if (fd < 0) {
-            if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
-                port_starve(port, errno);
+        if (result == -EMFILE || result == -ENFILE || result == -ENOBUFS || result == -ENOMEM)
+            port_starve(port, -result);
+        if (result <= 0)
             break;
-        }
         count++;
-        bool full = port_is_full(port);
-        struct stream *stream = stream_new(port, fd, &address);
-        if (full)
-            port_refuse(port, stream);
     }
     return count;
 }
@@ -317,13 +325,8 @@ static void port_ready(struct watcher *watcher, int events)
 
 /* Open and closed. */
 
-static int port_listen(struct port *port)
+static int port_hear(struct port *port)
 {
-    if (port->listening)
-        return 0;
-    /* an observer of what port_free() does */
-    if (port->freeing)
-        return -EBADF;
     int error = port_set_option(port->fd, SOL_SOCKET, SO_REUSEADDR, 1);
     if (!error && listen(port->fd, PORT_BACKLOG) < 0)
         error = -errno;
@@ -333,6 +336,81 @@ static int port_listen(struct port *port)
     }
     port->listening = true;
     watcher_set(&port->watcher, UV_READABLE);
+    return 0;
+}
+
+static void port_deafen(struct port *port)
+{
+    port_accept(port, SIZE_MAX);
+    timer_stop(&port->retry);
+    port->listening = false;
+    port->plugged = false;
+    watcher_set(&port->watcher, 0);
+    shutdown(port->fd, SHUT_RDWR);
+    (void)port_set_option(port->fd, SOL_SOCKET, SO_REUSEADDR, 0);
+    port_plug_free(port);
+}
+
+/** Has the kernel do what is wanted of the port. 0 or a negative errno. */
+static int port_settle(struct port *port)
+{
+    bool listens = port->open && !port->refusals;
+    int error = 0;
+    if (!listens && port->listening)
+        port_deafen(port);
+    /* again: who was accepted before it closed may have had it opened */
+    if (port->open && !port->refusals && !port->listening)
+        error = port_hear(port);
+    if (error || !port->listening)
+        return error;
+    if (port->blackholes && !port->plugged) {
+        watcher_set(&port->watcher, 0);
+        error = port_plug(port);
+        if (!error)
+            return 0;
+        port->plugged = false;
+        watcher_set(&port->watcher, UV_READABLE);
+        journal_note(port->server->journal, ENTRY_NOTE, port->name_id,
+                     "the port cannot be made a blackhole: %s", strerror(-error));
+    } else if (!port->blackholes && port->plugged) {
+        port_unplug(port);
+        watcher_set(&port->watcher, UV_READABLE);
+    }
+    port->reachable |= port->listening && !port->plugged;
+    return 0;
+}
+
+void port_refuse(struct port *port, bool refuses)
+{
+    port->refusals += refuses ? 1 : -1U;
+    if (port->freeing)
+        return;
+    int error = port_settle(port);
+    if (error)
+        journal_note(port->server->journal, ENTRY_NOTE, port->name_id,
+                     "the port cannot be opened again: %s", strerror(-error));
+}
+
+void port_blackhole(struct port *port, bool swallows)
+{
+    port->blackholes += swallows ? 1 : -1U;
+    if (!port->freeing)
+        (void)port_settle(port);
+}
+
+static int port_listen(struct port *port)
+{
+    if (port->open)
+        return 0;
+    /* an observer of what port_free() does */
+    if (port->freeing)
+        return -EBADF;
+    port->open = true;
+    int error = port_settle(port);
+    if (error) {
+        port->open = false;
+        return error;
+    }
     struct entry entry = journal_entry(ENTRY_PORT_OPEN, port->name_id);
     journal_append(port->server->journal, &entry, (struct str){NULL, 0});
     return 0;
@@ -381,13 +459,9 @@ static void port_end_live(struct port *port, enum close_how how, int64_t within_
 
 static void port_unlisten(struct port *port, enum close_how how, int64_t within_ns)
 {
-    if (port->listening) {
-        port_accept(port, SIZE_MAX);
-        timer_stop(&port->retry);
-        port->listening = false;
-        watcher_set(&port->watcher, 0);
-        shutdown(port->fd, SHUT_RDWR);
-        (void)port_set_option(port->fd, SOL_SOCKET, SO_REUSEADDR, 0);
+    if (port->open) {
+        port->open = false;
+        (void)port_settle(port);
         struct entry entry = journal_entry(ENTRY_PORT_CLOSE, port->name_id);
         journal_append(port->server->journal, &entry, str_of(close_how_name(how)));
     }
@@ -453,7 +527,7 @@ int port_undo(struct port *port, uint64_t id)
     bool open = port->states ? port->states->open : port->base_open;
     if (open)
         return port_listen(port);
-    if (port->listening)
+    if (port->open)
         port_unlisten(port, CLOSE_FIN, 0);
     return 0;
 }

@@ -32,6 +32,7 @@ struct port_drain {
 
 struct faults;
 struct h2_begin;
+struct port_plug;
 struct tls_setup;
 
 struct port {
@@ -44,6 +45,8 @@ struct port {
     struct tls_setup *(*tls)(struct port *port, struct stream *stream);
     /** The protocol behind a handshake that agreed on this ALPN (data NULL = none). */
     const struct protocol *(*agreed)(struct port *port, struct stream *stream, struct str alpn);
+    /** A connection was accepted, and nothing was read or written yet; NULL = nobody asks. */
+    void (*begins)(struct stream *stream);
     /** Has a say in what a connection of HTTP/2 begins with; NULL = nobody has. */
     void (*h2_begin)(struct stream *stream, struct h2_begin *begin);
     /** A connection was journalled; NULL = nobody asks. */
@@ -57,7 +60,13 @@ struct port {
     int fd;
     struct watcher watcher;
     bool watching;
-    bool listening;
+    bool open;                 /**< what it is to be: `states`, else base_open */
+    bool listening;            /**< the kernel answers SYNs, or would if it were not plugged */
+    bool plugged;              /**< the backlog is full of what we do not accept */
+    bool reachable;            /**< it was open, listening and not plugged */
+    unsigned refusals;         /**< port_refuse() */
+    unsigned blackholes;       /**< port_blackhole() */
+    struct port_plug *plug;    /**< what fills the backlog; NULL = nothing does */
     struct port_state *states; /**< newest first */
     uint64_t next_state;       /**< id of the next state */
     bool base_open;            /**< what holds when there are no states */
@@ -124,6 +133,20 @@ GOTO_MUST_USE int port_push(struct port *port, bool open, enum close_how how, in
  * connections by FIN). Unknown ids change nothing. 0 or negative errno.
  */
 GOTO_MUST_USE int port_undo(struct port *port, uint64_t id);
+
+/**
+ * The port refuses while it is open (RST to a SYN), or not any more; connections that stand stay.
+ * Calls are counted: it refuses until as many have taken it back.
+ */
+void port_refuse(struct port *port, bool refuses);
+/**
+ * No SYN is answered while it is open, or not any more: the backlog is full of what we never
+ * accept. Who waits gets in at his next SYN. Counted as well; a port that refuses, too, refuses.
+ */
+void port_blackhole(struct port *port, bool swallows);
+/** Whether more connections than that are open, the newest one counted. Those whose end the kernel
+ * already knows are not. */
+bool port_exceeds(struct port *port, uint64_t most);
 
 enum which_streams { WHICH_ALL, WHICH_IDLE, WHICH_OLDEST, WHICH_NEWEST };
 /** Ends live connections; returns how many. Those not yet accepted are accepted first. */

@@ -158,6 +158,7 @@ enum sni_result sni_read(struct str bytes, char name[SNI_NAME_SIZE])
 {
     char message[SNI_MOST];
     size_t size = 0;
+    bytes = str_slice(bytes, 0, SNI_MOST);
     if (!message_size(bytes, &size))
         return SNI_NOT;
     struct records records = {.message = size ? message : NULL, .capacity = size};

@@ -19,6 +19,39 @@ void stream_push_stage(struct stream *stream, struct stage *stage)
     stream->top = stage;
 }
 
+void stream_insert_stage(struct stream *stream, struct stage *stage)
+{
+    queue_flush(stream);
+    stage->stream = stream;
+    stage->down = NULL;
+    stage->up = stream->bottom;
+    if (stream->bottom)
+        stream->bottom->down = stage;
+    else
+        stream->top = stage;
+    stream->bottom = stage;
+}
+
+void stream_remove_stage(struct stage *stage)
+{
+    struct stream *stream = stage->stream;
+    /* what was collected for the stages may have no other one to go to */
+    queue_flush(stream);
+    if (stream->end && stream->end->ending == stage) {
+        stream->end->ending = stage->down;
+        stream->end->told = false;
+    }
+    if (stage->up)
+        stage->up->down = stage->down;
+    else
+        stream->top = stage->down;
+    if (stage->down)
+        stage->down->up = stage->up;
+    else
+        stream->bottom = stage->up;
+    stage->type->gone(stage);
+}
+
 void stream_set_protocol(struct stream *stream, const struct protocol *protocol)
 {
     GOTO_ASSERT(!stream->closed);
@@ -51,7 +84,8 @@ void stage_in_end(struct stage *stage)
     }
     if (stream->closing || stream->peer_ended)
         return;
-    end_note(stream, ENTRY_CLOSED_BY_CLIENT);
+    if (!stream->end_made)
+        end_note(stream, ENTRY_CLOSED_BY_CLIENT);
     stream->peer_closing = true;
     stream->peer_ended = true;
     stream->protocol->ended(stream, false);
@@ -165,7 +199,21 @@ size_t stages_held(const struct stream *stream)
     return size;
 }
 
+size_t stages_pressing(const struct stream *stream)
+{
+    size_t size = stream->soon ? stream->soon->bytes.size : 0;
+    for (const struct stage *stage = stream->top; stage; stage = stage->down)
+        size += stage->type->pressing ? stage->type->pressing(stage) : stage_held(stage);
+    return size;
+}
+
 /* The end. */
+
+int64_t stages_next_ns(const struct stream *stream)
+{
+    const struct stage *stage = stream->end ? stream->end->ending : NULL;
+    return stage && stage->type->next_ns ? stage->type->next_ns(stage) : 0;
+}
 
 bool stages_end(struct stream *stream)
 {

@@ -5,8 +5,9 @@
  *     socket  <->  queue  <->  bottom stage  <->  ...  <->  top stage  <->  protocol
  *
  * A stage hands bytes on by stage_in() and stage_out(), changed, later, or not at all. What it
- * holds back counts as queued, and delays the FIN of our side (at most as long as a queue does);
- * RST waits as long as it does for a queue, KILL does not wait.
+ * holds back counts as queued, and delays the FIN of our side (at most as long as a queue does, or
+ * until the stage goes on by itself: next_ns()); RST waits as long as it does for a queue, KILL
+ * does not wait.
  *
  * What a protocol writes within one stream_enter() and stream_leave() comes to the top stage in one
  * out() where it fits into the bracket's buffer, and is followed by one flush() of each stage, from
@@ -37,6 +38,11 @@ struct stage_type {
     void (*flush)(struct stage *stage);
     /** Bytes that wait here on their way to the socket. May be NULL: none ever do. */
     size_t (*held)(const struct stage *stage);
+    /** Of those the bytes that writers have to mind (STREAM_HIGH_MARK). May be NULL: all. */
+    size_t (*pressing)(const struct stage *stage);
+    /** When what it holds of held() goes on by itself, monotonic; INT64_MAX: only once somebody
+     * lets it, 0: it waits for the peer. May be NULL: always 0. */
+    int64_t (*next_ns)(const struct stage *stage);
     /** Bytes that wait here on their way to the protocol; with what the protocol has not taken they
      * are bounded by STREAM_MOST_INPUT: beyond it nothing is read. May be NULL: none ever do. */
     size_t (*held_in)(const struct stage *stage);
@@ -55,6 +61,24 @@ struct stage {
 
 /** Puts a stage on top, directly below the protocol; the stream owns it from here. */
 void stream_push_stage(struct stream *stream, struct stage *stage);
+
+/**
+ * Puts a stage at the bottom, directly above the socket, also of a stream that lives: what was
+ * written before does not pass it.
+ */
+void stream_insert_stage(struct stream *stream, struct stage *stage);
+/** Takes a stage out that holds nothing, and frees it by gone(). Not from one of its own calls. */
+void stream_remove_stage(struct stage *stage);
+/** Bytes that left the lowest stage, ever: sent, or queued behind it. */
+uint64_t stream_passed_out(const struct stream *stream);
+/**
+ * FIN behind what the stages have let through so far, and nothing is written any more; reading goes
+ * on. For the lowest stage, which from here on hands on no bytes.
+ */
+void stream_half_close(struct stream *stream);
+/** A stage would have to hold more than it may: noted, and the connection ends as one whose queue
+ * is full. */
+void stream_overflow(struct stream *stream);
 
 /** Hands bytes on to the next stage above, or to the protocol. */
 void stage_in(struct stage *stage, struct str bytes);

@@ -42,6 +42,8 @@ void stream_leave(struct stream *stream)
         scratch->output_size = 0;
         scratch->corked = NULL;
     }
+    if (stream->half_due)
+        end_half(stream);
     if (stream->finished && !stream->closing)
         finish_advance(stream);
     if (stream->closing && !stream->closed)
@@ -446,6 +448,8 @@ struct stream *stream_new(struct port *port, int fd, const struct sockaddr_stora
     /* a socket fresh from accept4() can be watched: what fails here is our own mistake */
     GOTO_ASSERT(watcher_init(&stream->watcher, server->loop, fd, stream_ready) == 0);
     stream_enter(stream);
+    if (port->begins)
+        port->begins(stream);
     stream_speak(stream);
     stream_journal_start(stream);
     stream_leave(stream);

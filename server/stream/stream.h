@@ -124,8 +124,11 @@ struct stream {
     bool closed : 1;   /**< the socket is closed; the memory goes in a later turn */
     bool finished : 1; /**< stream_finish() was called: writes are ignored, bytes are offered */
     bool failed : 1;   /**< the kernel refused a write: the peer is gone */
-    bool was_high : 1; /**< the queue was above the high mark: writable() is due */
-    bool offering : 1; /**< protocol->bytes() is running */
+    bool end_made : 1; /**< the peer's end that the protocol is told of is made by a fault */
+    bool half_due : 1; /**< stream_half_close(): its FIN waits for the queue */
+    bool hurried : 1; /**< stream_disconnect(): stages that hold back for good are not waited for */
+    bool was_high : 1;  /**< the queue was above the high mark: writable() is due */
+    bool offering : 1;  /**< protocol->bytes() is running */
     bool told_gone : 1; /**< protocol->gone() was called */
     bool dialing : 1;   /**< connect() is under way: nothing is read or written yet */
 };
@@ -153,7 +156,7 @@ void stream_write(struct stream *stream, const struct iovec *parts, int count);
  * then leave in one packet.
  */
 void stream_write_soon(struct stream *stream, const struct iovec *parts, int count);
-/** Bytes waiting in the queue, and those that stages hold back. */
+/** Bytes waiting in the queue, and those that stages hold back and writers have to mind. */
 size_t stream_queued(const struct stream *stream);
 /** Stops/starts offering bytes to the protocol (back-pressure reaches the peer through TCP). */
 void stream_pause(struct stream *stream);
@@ -167,6 +170,9 @@ bool stream_is_quiet(const struct stream *stream);
 
 /** Ends the connection; a second call can only make it harsher (FIN → RST/KILL). */
 void stream_close(struct stream *stream, enum close_how how);
+/** The same from outside: an action. Where a stage holds bytes until somebody lets it (`stall`),
+ * FIN waits no longer than for a peer that takes nothing. */
+void stream_disconnect(struct stream *stream, enum close_how how);
 
 /**
  * Ends our half: FIN behind all that was written (over TLS: close_notify before it); later writes

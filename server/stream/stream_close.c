@@ -2,6 +2,7 @@
 #include "base/memory.h"
 #include "server/port/port.h"
 #include "server/stream/scratch.h"
+#include "server/stream/stage.h"
 #include "server/stream/stream_private.h"
 
 #include <errno.h>
@@ -169,6 +170,41 @@ static void end_wait(struct stream_end *end, int64_t at_most_ns)
     timer_start_at(&end->timer, due < end->deadline_ns ? due : end->deadline_ns);
 }
 
+void stream_half_close(struct stream *stream)
+{
+    if (stream->closed || stream->failed || (stream->end && stream->end->fin_sent))
+        return;
+    stream->half_due = true;
+    if (stream->busy)
+        return;
+    stream_enter(stream);
+    stream_leave(stream);
+}
+
+void end_half(struct stream *stream)
+{
+    if (stream->closed || stream->failed || stream->queue)
+        return;
+    stream->half_due = false;
+    end_note_ours(stream, ENTRY_CLOSED_BY_SERVER);
+    shutdown(stream->watcher.fd, SHUT_WR);
+}
+
+/** Something waits before the FIN: until when. */
+static void end_hold(struct stream *stream)
+{
+    struct stream_end *end = stream->end;
+    int64_t next_ns = stages_next_ns(stream);
+    if (next_ns == INT64_MAX && !stream->hurried) {
+        end->deadline_ns = INT64_MAX;
+        return;
+    }
+    if (end->deadline_ns == INT64_MAX)
+        end->deadline_ns = clock_now() + END_WAIT_NS;
+    if (next_ns < INT64_MAX - END_WAIT_NS && next_ns + END_WAIT_NS > end->deadline_ns)
+        end->deadline_ns = next_ns + END_WAIT_NS;
+}
+
 /** The kernel refused a write: the peer has reset the connection. */
 static void end_lost(struct stream *stream)
 {
@@ -202,6 +238,7 @@ static void end_advance_fin(struct stream *stream)
             end->sent = stream->sent;
             end->deadline_ns = clock_now() + END_WAIT_NS;
         }
+        end_hold(stream);
         end_wait(end, END_WAIT_NS);
         return;
     }
@@ -314,6 +351,17 @@ void stream_finish(struct stream *stream)
     stream->finished = true;
     end_make(stream);
     stream_leave(stream);
+}
+
+void stream_disconnect(struct stream *stream, enum close_how how)
+{
+    stream->hurried |= how != CLOSE_KEEP && how != CLOSE_DRAIN;
+    stream_close(stream, how);
+    /* one that is closing already waits no longer, too */
+    if (stream->closing && !stream->closed) {
+        stream_enter(stream);
+        stream_leave(stream);
+    }
 }
 
 void stream_close(struct stream *stream, enum close_how how)

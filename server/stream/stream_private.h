@@ -70,6 +70,11 @@ void stages_write(struct stream *stream, const struct iovec *parts, int count, b
 void stages_flush(struct stream *stream);
 /** Bytes that wait in the stages and above them. */
 size_t stages_held(const struct stream *stream);
+/** Of those the bytes that writers have to mind. */
+size_t stages_pressing(const struct stream *stream);
+/** When the stage that is to end next goes on by itself; INT64_MAX: only once somebody lets it; 0:
+ * it does not say. */
+int64_t stages_next_ns(const struct stream *stream);
 /** Bytes that wait in the stages on their way to the protocol. */
 size_t stages_held_in(const struct stream *stream);
 /** Ends the stages one after the other, from the top; true once all have and hold nothing. */
@@ -97,6 +102,8 @@ void stream_offer(struct stream *stream, struct str bytes);
 void stream_count(struct stream *stream, size_t received, size_t sent);
 /** Sets what the socket is watched for. */
 void stream_update(struct stream *stream);
+/** The FIN of stream_half_close(), once nothing waits before it. */
+void end_half(struct stream *stream);
 /** Goes on with stream_finish(): what waits before the FIN may have gone. */
 void finish_advance(struct stream *stream);
 /** Goes on with a close: what it waits for may have come. */

@@ -1,6 +1,7 @@
 #include "base/memory.h"
 #include "server/port/port.h"
 #include "server/stream/scratch.h"
+#include "server/stream/stage.h"
 #include "server/stream/stream_private.h"
 
 #include <errno.h>
@@ -56,6 +57,25 @@ static void queue_soon(struct timer *timer)
     stream_leave(stream);
 }
 
+void stream_overflow(struct stream *stream)
+{
+    if (stream->failed || stream->closed)
+        return;
+    journal_note(stream->server->journal, ENTRY_NOTE, stream->name_id,
+                 "connection %llu: more than 1 GiB waits to be sent: closed",
+                 (unsigned long long)stream->number);
+    end_note(stream, ENTRY_CLOSED_BY_SERVER);
+    stream->failed = true;
+    queue_free(stream);
+    /* wakes the watcher, which ends the stream: not here, under the writer's feet */
+    shutdown(stream->watcher.fd, SHUT_RDWR);
+}
+
+uint64_t stream_passed_out(const struct stream *stream)
+{
+    return stream->sent + (stream->queue ? stream->queue->bytes.size : 0);
+}
+
 static void queue_append(struct stream *stream, struct str bytes)
 {
     struct server *server = stream->server;
@@ -67,14 +87,7 @@ static void queue_append(struct stream *stream, struct str bytes)
         timer_init(&stream->queue->soon, server->loop, queue_soon);
     }
     if (bytes.size > STREAM_MOST_QUEUED - stream->queue->bytes.size) {
-        journal_note(server->journal, ENTRY_NOTE, stream->name_id,
-                     "connection %llu: more than 1 GiB waits to be sent: closed",
-                     (unsigned long long)stream->number);
-        end_note(stream, ENTRY_CLOSED_BY_SERVER);
-        stream->failed = true;
-        queue_free(stream);
-        /* wakes the watcher, which ends the stream: not here, under the writer's feet */
-        shutdown(stream->watcher.fd, SHUT_RDWR);
+        stream_overflow(stream);
         return;
     }
     bytes_append(&stream->queue->bytes, bytes);
@@ -108,7 +121,7 @@ size_t stream_queued(const struct stream *stream)
     if (stream->failed)
         return STREAM_HIGH_MARK + 1;
     return queue_collected(stream).size + (stream->queue ? stream->queue->bytes.size : 0) +
-           (stream->top ? stages_held(stream) : 0);
+           (stream->top ? stages_pressing(stream) : 0);
 }
 
 /** One send. Returns the bytes taken by the kernel; 0 also when the peer is gone. */

@@ -189,7 +189,7 @@ static void apply_drip(struct tls_plan *plan)
     plan->drip = DRIP_RATE;
 }
 
-#define HOW(...) (&(const struct fault_how){__VA_ARGS__})
+#define HOW(...) (&(const struct tls_fault_how){__VA_ARGS__})
 /** A fault of the certificate that is made, with the keys that it sets itself. */
 #define MADE(function, ...)                                                                        \
     HOW(.apply = (function), .makes_certificate = true, .sets = {__VA_ARGS__})
@@ -238,12 +238,14 @@ const struct tls_fault tls_catalogue[] = {
      "excessive message size", MADE(apply_huge_certificate)},
 
     {"tls1.0", "Only TLS 1.0 is spoken.", "tls-version",
-     "tlsv1 alert protocol version; legacy sigalg disallowed, where old versions are not switched "
-     "off",
+     "tlsv1 alert protocol version, or legacy sigalg disallowed or unsupported where old versions "
+     "are "
+     "not switched off",
      PARAMETERS(apply_tls10, "min", "max")},
     {"tls1.1", "Only TLS 1.1 is spoken.", "tls-version",
-     "tlsv1 alert protocol version; legacy sigalg disallowed, where old versions are not switched "
-     "off",
+     "tlsv1 alert protocol version, or legacy sigalg disallowed or unsupported where old versions "
+     "are "
+     "not switched off",
      PARAMETERS(apply_tls11, "min", "max")},
     {"tls1.2-only", "Only TLS 1.2 is spoken.", NULL, NULL, PARAMETERS(apply_tls12, "min", "max")},
     {"tls1.3-only", "Only TLS 1.3 is spoken.", NULL, NULL, PARAMETERS(apply_tls13, "min", "max")},
@@ -313,7 +315,7 @@ const struct tls_fault *tls_fault_find(struct str name)
     return NULL;
 }
 
-static bool sets_key(const struct fault_how *how, const char *key)
+static bool sets_key(const struct tls_fault_how *how, const char *key)
 {
     for (size_t i = 0; i < COUNT_OF(how->sets) && how->sets[i]; i++)
         if (!strcmp(how->sets[i], key))
@@ -323,8 +325,8 @@ static bool sets_key(const struct fault_how *how, const char *key)
 
 bool tls_fault_covers(const struct tls_fault *later, const struct tls_fault *earlier)
 {
-    const struct fault_how *over = later->how;
-    const struct fault_how *under = earlier->how;
+    const struct tls_fault_how *over = later->how;
+    const struct tls_fault_how *under = earlier->how;
     if (later == earlier || (over->wire != WIRE_NONE && under->wire != WIRE_NONE))
         return true;
     for (size_t i = 0; i < COUNT_OF(over->sets) && over->sets[i]; i++)
@@ -335,6 +337,6 @@ bool tls_fault_covers(const struct tls_fault *later, const struct tls_fault *ear
 
 bool tls_fault_is_first(const struct tls_fault *fault)
 {
-    const struct fault_how *how = fault->how;
+    const struct tls_fault_how *how = fault->how;
     return tls_wire_is_mute(how->wire) || how->apply == apply_unrecognized_name;
 }

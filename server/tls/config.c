@@ -301,7 +301,7 @@ static enum read_result check_fault(struct reader *reader, const struct node *no
                                     const struct tls_config *config)
 {
     enum read_result result = READ_OK;
-    const struct fault_how *how = config->fault ? config->fault->how : NULL;
+    const struct tls_fault_how *how = config->fault ? config->fault->how : NULL;
     if (!how)
         return READ_OK;
     for (size_t i = 0; i < COUNT_OF(how->sets) && how->sets[i]; i++)

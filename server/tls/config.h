@@ -95,7 +95,7 @@ struct tls_config {
 };
 
 /** What `how` of a row of the catalogue points to. */
-struct fault_how {
+struct tls_fault_how {
     void (*apply)(struct tls_plan *plan); /**< NULL: changes nothing */
     /** It says what the certificate is like: files of certificates cannot stand beside it. */
     bool makes_certificate;

@@ -21,7 +21,7 @@ void plan_preset(struct tls_plan *plan)
 
 static void plan_apply(struct tls_plan *plan, const struct tls_fault *fault)
 {
-    const struct fault_how *how = fault ? fault->how : NULL;
+    const struct tls_fault_how *how = fault ? fault->how : NULL;
     if (!how)
         return;
     if (how->makes_certificate) {

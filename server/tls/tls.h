@@ -30,7 +30,7 @@ struct tls_fault {
     const char *doc;  /**< one line: what is on the wire */
     const char *sees; /**< the error name that the built-in client ends with, by OpenSSL's verdict;
                          NULL: it accepts it */
-    const char *openssl; /**< what an OpenSSL client reports, in its words; for the docs */
+    const char *openssl; /**< what an OpenSSL client reports, in its words; NULL: nothing */
     /** Makes a config break; the value it points to is private to the catalogue. */
     const void *how;
 };
