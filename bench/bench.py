@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Speed, measured beside peers in one run: medians, and ratios within the run.
 
-    bench/bench.py [NAME ...]     start many stand-in idle timers tls h2c
+    bench/bench.py [NAME ...]     start many stand-in idle timers tls h2c proxy
 """
 import contextlib
 import json
@@ -58,6 +58,16 @@ clients:
 """
 
 
+HOLD_PROXY = """name: hold
+timeout: 1h
+proxies:
+  wire: {protocol: tcp, port: %d, forward: "127.0.0.1:%d", limits: {idle: none}, optional: true}
+clients:
+  hold:
+    run: [cat, "%s"]
+"""
+
+
 def pin(cpu):
     return ["taskset", "-c", str(cpu)] if TWO and shutil.which("taskset") else []
 
@@ -92,13 +102,13 @@ def wait_port(port):
 
 
 @contextlib.contextmanager
-def goto_run_held(folder, protocol="http"):
+def goto_run_held(folder, protocol="http", far=0):
     port = free_port()
     fifo = os.path.join(folder, "hold")
     os.mkfifo(fifo)
     spec = os.path.join(folder, "hold.yaml")
     with open(spec, "w", encoding="utf-8") as file:
-        file.write(HOLD % (protocol, port, fifo))
+        file.write(HOLD_PROXY % (port, far, fifo) if far else HOLD % (protocol, port, fifo))
     process = subprocess.Popen(pin(0) + [PROGRAM, "-q", spec])
     try:
         wait_port(port)
@@ -321,8 +331,100 @@ def bench_h2c(folder):
           f"ratio {median_ratio(ours, theirs):.2f}  (goal: 400000/s or 0.75)")
 
 
+@contextlib.contextmanager
+def haproxy_held(folder, far):
+    port = free_port()
+    conf = os.path.join(folder, "haproxy.cfg")
+    with open(conf, "w", encoding="utf-8") as file:
+        file.write(f"""global
+  nbthread 1
+  maxconn 6000
+  maxpipes 100
+defaults
+  mode tcp
+  timeout connect 5s
+  timeout client 1h
+  timeout server 1h
+  option splice-request
+  option splice-response
+listen wire
+  bind 127.0.0.1:{port}
+  server far 127.0.0.1:{far}
+""")
+    process = subprocess.Popen(pin(0) + ["haproxy", "-db", "-f", conf], stderr=subprocess.DEVNULL)
+    try:
+        wait_port(port)
+        yield process.pid, port
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(10)
+
+
+@contextlib.contextmanager
+def far_side(folder):
+    program = os.path.join(folder, "bytes")
+    subprocess.run(["cc", "-O2", "-D_GNU_SOURCE", "-o", program, "bench/bytes.c"], check=True)
+    process = subprocess.Popen(pin(1) + [program, "serve"], stdout=subprocess.PIPE, text=True)
+    try:
+        yield program, int(process.stdout.readline())
+    finally:
+        process.kill()
+        process.wait(10)
+
+
+def load_bytes(program, what, port, count, seconds, cpu=1):
+    out = subprocess.run(pin(cpu) + [program, what, str(port), str(count), str(seconds)],
+                         check=True, capture_output=True, text=True).stdout
+    return [float(number) for number in out.split()]
+
+
+def bulk(program, pid, port, seconds=2):
+    """Bytes a second, and CPU seconds of the proxy for a GB."""
+    before = cpu_seconds(pid)
+    rate = load_bytes(program, "bulk", port, 1, seconds)[0]
+    return rate, (cpu_seconds(pid) - before) / (rate * seconds / 1e9)
+
+
+def idle_pairs(program, pid, port, count):
+    before = rss(pid)
+    process = subprocess.Popen([program, "idle", str(port), str(count)], stdin=subprocess.PIPE,
+                               stdout=subprocess.PIPE, text=True)
+    process.stdout.readline()
+    after = rss(pid)
+    process.stdin.close()
+    process.wait(20)
+    return (after - before) / count
+
+
+def bench_proxy(folder):
+    with far_side(folder) as (program, far), goto_run_held(folder, far=far) as (pid, port), \
+            haproxy_held(folder, far) as (peer, peer_port):
+        pairs = min(5000, (resource.getrlimit(resource.RLIMIT_NOFILE)[1] - 200) // 2)
+        print(f"proxy: {idle_pairs(program, pid, port, pairs):.0f} B an idle pair, "
+              f"haproxy {idle_pairs(program, peer, peer_port, pairs):.0f} B ({pairs} pairs)  (goal: 2048)")
+        ours, theirs = [], []
+        for _ in range(5):
+            ours.append(bulk(program, pid, port))
+            theirs.append(bulk(program, peer, peer_port))
+        rate, cpu = median_ratio([x[0] for x in ours], [x[0] for x in theirs]), \
+            median_ratio([x[1] for x in ours], [x[1] for x in theirs])
+        print(f"proxy: {statistics.median(x[0] for x in ours) / 1e9:.2f} GB/s on one connection, "
+              f"{statistics.median(x[1] for x in ours):.2f} s CPU a GB; haproxy with splice "
+              f"{statistics.median(x[0] for x in theirs) / 1e9:.2f} GB/s, {statistics.median(x[1] for x in theirs):.2f} s; "
+              f"ratios {rate:.2f} and {cpu:.2f}  (goals: 1.2, 0.7)")
+        for count, cpu, what, goal in ((64, 1, "round trips/s on 64 connections", "ratio 1.0"),
+                                       (1, 0, "round trips/s on one, all on one CPU", "p50 at most theirs")):
+            ours, theirs = [], []
+            for _ in range(5):
+                ours.append(load_bytes(program, "rr", port, count, 2, cpu))
+                theirs.append(load_bytes(program, "rr", peer_port, count, 2, cpu))
+            print(f"proxy: {statistics.median(x[0] for x in ours):.0f} {what}, p50 {statistics.median(x[1] for x in ours):.0f} us; "
+                  f"haproxy {statistics.median(x[0] for x in theirs):.0f}, p50 {statistics.median(x[1] for x in theirs):.0f} us; "
+                  f"ratio {median_ratio([x[0] for x in ours], [x[0] for x in theirs]):.2f}  (goal: {goal})")
+
+
 ALL = {"start": bench_start, "many": bench_many, "stand-in": bench_stand_in, "idle": bench_idle, "timers": bench_timers,
-       "tls": bench_tls, "h2c": bench_h2c}
+       "tls": bench_tls, "h2c": bench_h2c, "proxy": bench_proxy}
 
 if __name__ == "__main__":
     for name in sys.argv[1:] or ALL:

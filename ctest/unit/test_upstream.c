@@ -83,6 +83,8 @@ START_TEST(test_wrong_upstreams_are_told)
     check_wrong("{port: 1}", "1:1 missing key 'protocol' in upstream\n");
     check_wrong("{protocol: grpc}",
                 "1:12 'protocol: grpc' is part of the language but not of this version\n");
+    check_wrong("{protocol: tcp, behave: echo, stream: {size: 1}}",
+                "1:31 'stream' and 'behave' exclude each other\n");
     check_wrong("{protocol: http, port: 0}",
                 "1:24 expected 'auto' or a port number from 1 to 65535, found a number '0'\n");
     check_wrong("{protocol: http, port: 65536}",

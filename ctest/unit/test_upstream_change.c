@@ -66,12 +66,14 @@ START_TEST(test_each_protocol_sets_its_port)
         {"{protocol: h2}", "https", true, SPEECH_TLS | SPEECH_HTTP2},
         {"{protocol: h2, tls: {alpn: [h2, http/1.1]}}", "https", true,
          SPEECH_TLS | SPEECH_HTTP1 | SPEECH_HTTP2},
+        {"{protocol: tcp}", NULL, false, SPEECH_BYTES},
+        {"{protocol: tls, tls: {alpn: [h2]}}", NULL, true, SPEECH_TLS | SPEECH_BYTES},
         {"{protocol: https, tls: alpn-mismatch}", "https", true,
          SPEECH_TLS | SPEECH_HTTP1 | SPEECH_HTTP2},
     };
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         struct fake *fake = fake_good(rows[i].yaml);
-        ck_assert_str_eq(fake->port.scheme, rows[i].scheme);
+        ck_assert_pstr_eq(fake->port.scheme, rows[i].scheme);
         ck_assert_int_eq(fake->port.tls != NULL, rows[i].tls);
         ck_assert_int_eq(setup_of(fake) != NULL, rows[i].tls);
         ck_assert_uint_eq(upstream_speech(fake->upstream), rows[i].speech);

@@ -5,11 +5,13 @@
 #include "server/port/port.h"
 
 #include <errno.h>
+#include <stdio.h>
 
 /** The far side has to be connected within that time, if `timeout` is not written. */
 #define DIAL_NS (INT64_C(10) * CLOCK_SECOND)
 
 static const struct protocol far_protocol;
+static const struct protocol far_tls_protocol;
 
 /* The end of both. */
 
@@ -23,6 +25,10 @@ static void pair_stop(struct tcp_pair *pair)
     timer_stop(&pair->timer);
     endpoint_dial_cancel(pair->dial);
     pair->dial = NULL;
+    if (pair->secure && pair->secure->connect.stream)
+        stream_close(pair->secure->connect.stream, CLOSE_KILL);
+    memory_free(pair->secure);
+    pair->secure = NULL;
 }
 
 /** Passes on what waits in pipes, then ends both connections. */
@@ -86,6 +92,7 @@ static void pair_dial_failed(void *context, int error, struct str why)
 }
 
 static const struct endpoint_dial_user dial_user = {&far_protocol, pair_dial_failed};
+static const struct endpoint_dial_user dial_tls_user = {&far_tls_protocol, pair_dial_failed};
 
 static void pair_refuse(struct tcp_pair *pair, struct str why)
 {
@@ -93,6 +100,34 @@ static void pair_refuse(struct tcp_pair *pair, struct str why)
     struct entry entry = journal_entry(ENTRY_REFUSED, client->name_id);
     entry.connection = client->number;
     journal_append(client->server->journal, &entry, why);
+}
+
+static void pair_tls_failed(void *owner, const char *name, struct str why)
+{
+    struct tcp_pair *pair = owner;
+    struct stream *client = pair->client;
+    struct arena *arena = arena_new();
+    stream_enter(client);
+    pair_refuse(pair, arena_printf(arena, "TLS with the far side failed (%s): " STR_FMT,
+                                   name ? name : "tls", STR_ARG(why)));
+    arena_free(arena);
+    pair_fail(pair);
+    stream_leave(client);
+}
+
+static void pair_secure(struct tcp_pair *pair, const struct endpoint *endpoint)
+{
+    struct tcp_far_tls *secure = memory_alloc(sizeof *secure);
+    snprintf(secure->host, sizeof secure->host, STR_FMT, STR_ARG(endpoint->host));
+    secure->connect = (struct tls_connect){
+        .plan = {.host = str_of(secure->host),
+                 .server = pair->client->server,
+                 .only_run = endpoint->own},
+        .protocol = &far_protocol,
+        .owner = pair,
+        .failed = pair_tls_failed,
+    };
+    pair->secure = secure;
 }
 
 static void pair_dial(struct tcp_pair *pair, struct str text, struct arena *arena)
@@ -109,8 +144,12 @@ static void pair_dial(struct tcp_pair *pair, struct str text, struct arena *aren
     }
     stream_pause(client);
     timer_start(&pair->timer, timeout_ns);
-    pair->dial = endpoint_dial_new(client->server, &endpoint, &dial_user, pair, client->name_id,
-                                   client->number, stream_hops(client) + 1);
+    /* a port that ends its clients' TLS begins a new one where the far side has it */
+    if (client->tls && endpoint.tls)
+        pair_secure(pair, &endpoint);
+    pair->dial =
+        endpoint_dial_new(client->server, &endpoint, pair->secure ? &dial_tls_user : &dial_user,
+                          pair, client->name_id, client->number, stream_hops(client) + 1);
 }
 
 static void pair_nowhere(struct tcp_pair *pair, struct str why, bool alert)
@@ -153,8 +192,11 @@ static void pair_due(struct timer *timer)
     if (pair->asking) {
         pair_refuse(pair, STR("no whole ClientHello came within `limits.read`"));
         pair_close(pair, NULL, CLOSE_FIN);
-    } else {
+    } else if (pair->dial) {
         endpoint_dial_expire(pair->dial);
+    } else {
+        pair_refuse(pair, STR("the far side's TLS handshake was not whole within `timeout`"));
+        pair_fail(pair);
     }
     stream_leave(client);
 }
@@ -246,8 +288,9 @@ static void client_drain(struct stream *stream)
 static bool client_is_idle(const struct stream *stream)
 {
     const struct tcp_pair *pair = stream->state;
-    return !pair->dial && !pair->up.pipe && !pair->down.pipe && stream_queued(stream) == 0 &&
-           !stream->input && (!pair->far || stream_queued(pair->far) == 0);
+    return !pair->dial && !pair->secure && !pair->up.pipe && !pair->down.pipe &&
+           stream_queued(stream) == 0 && !stream->input &&
+           (!pair->far || stream_queued(pair->far) == 0);
 }
 
 static void client_gone(struct stream *stream)
@@ -279,6 +322,8 @@ static void *far_start(struct stream *stream)
     struct tcp_pair *pair = stream->owner;
     struct stream *client = pair->client;
     pair->dial = NULL;
+    memory_free(pair->secure);
+    pair->secure = NULL;
     pair->far = stream;
     timer_stop(&pair->timer);
     stream_enter(client);
@@ -288,6 +333,20 @@ static void *far_start(struct stream *stream)
     stream_leave(client);
     return pair;
 }
+
+/** The far side stands, and TLS is to be spoken to it. */
+static void *far_start_tls(struct stream *stream)
+{
+    struct tcp_pair *pair = stream->owner;
+    struct tls_connect *connect = &pair->secure->connect;
+    pair->dial = NULL;
+    connect->stream = stream;
+    stream->owner = connect;
+    stream->protocol = &tls_connect_protocol;
+    return stream->protocol->start(stream);
+}
+
+static const struct protocol far_tls_protocol = {.name = "tls far side", .start = far_start_tls};
 
 static size_t far_bytes(struct stream *stream, struct str bytes)
 {

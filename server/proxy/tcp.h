@@ -10,6 +10,8 @@
  * - A far side that cannot be connected (refused, silent beyond `timeout`, unknown): the client
  * gets FIN, as from haproxy; with `dial: first` RST, and nothing of the client is read before. The
  *   kernel has completed its handshake by then, whatever we do.
+ * - A port of `tls` ends the TLS of its clients, and speaks TLS to a far side that has it: one of
+ *   the run, or `tls://`. Nothing but the run's CA is trusted there, or the system's elsewhere.
  * - An end that our side makes of the client's connection (close, disconnect, a limit) is made of
  *   that to the far side, too: FIN, RST or KILL. `drain` passes on what has come, then FIN.
  * - A connection that has passed TCP_MOST_HOPS proxies of the run is reset: they are a loop.

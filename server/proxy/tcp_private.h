@@ -9,6 +9,7 @@
 #include "server/proxy/tcp.h"
 #include "server/stream/splice.h"
 #include "server/tcp/tcp_private.h"
+#include "server/tls/client.h"
 
 /** One direction. */
 struct tcp_flow_state {
@@ -17,11 +18,18 @@ struct tcp_flow_state {
     bool finished;            /**< its end was passed on */
 };
 
+/** TLS with the far side, on its way. */
+struct tcp_far_tls {
+    struct tls_connect connect;
+    char host[256];
+};
+
 /** A connection of a client and the one to its far side. */
 struct tcp_pair {
     struct stream *client; /**< NULL once it is gone */
     struct stream *far;    /**< NULL: not yet connected, or gone */
     struct endpoint_dial *dial;
+    struct tcp_far_tls *secure; /**< a `tls` port's far side that speaks TLS, until that stands */
     const struct forward *forward;
     struct tcp_clock clock;
     struct timer timer;         /**< of the ClientHello, then of the dial */

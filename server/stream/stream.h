@@ -112,14 +112,15 @@ struct stream {
     uint8_t hops;        /**< of one that we connected: proxies of the run behind it, and itself */
     uint16_t hop_port;   /**< its own number, as the port that it leads to sees it; 0 = unknown */
     uint16_t busy;       /**< callbacks under way: stream_enter() */
-    bool paused;         /**< the protocol takes nothing now */
-    bool held;           /**< stream_hold(): nothing is read, not even ahead */
-    bool pushing;        /**< the protocol writes to the socket by itself, which is full: writable()
-                            is due when it no longer is */
-    bool peer_closing;   /**< the peer's FIN is known; bytes before it may wait in the kernel */
-    bool peer_ended;   /**< all bytes up to the peer's end were read: its FIN, or what stands for it
-                          in a stage (close_notify) */
-    bool socket_ended; /**< the peer's FIN was read from the socket; a stage may hand it on later */
+    bool paused : 1;     /**< the protocol takes nothing now */
+    bool held : 1;       /**< stream_hold(): nothing is read, not even ahead */
+    bool pushing : 1;    /**< the protocol writes to the socket by itself, which is full: writable()
+                        is due when it no longer is */
+    bool peer_closing : 1; /**< the peer's FIN is known; bytes before it may wait in the kernel */
+    bool peer_ended : 1; /**< all bytes up to the peer's end were read: its FIN, or what stands for
+                        it in a stage (close_notify) */
+    bool socket_ended : 1; /**< the peer's FIN was read from the socket; a stage may hand it on
+                              later */
     bool closing : 1;  /**< stream_close() was called: writes are ignored, bytes are not offered */
     bool closed : 1;   /**< the socket is closed; the memory goes in a later turn */
     bool finished : 1; /**< stream_finish() was called: writes are ignored, bytes are offered */
