@@ -205,8 +205,10 @@ static inline struct call_request call_rig_get(void)
 static inline void told_call(struct told *told, struct rig *rig, const struct far *far,
                              const struct call_request *request)
 {
+    struct call_request named = *request;
+    named.name_id = journal_intern(rig->journal, STR("edge"));
     told_init(told);
-    told->call = call_new(call_pool_of(&rig->server), &far->endpoint, request, &told_user, told);
+    told->call = call_new(call_pool_of(&rig->server), &far->endpoint, &named, &told_user, told);
     ck_assert(!told_ended(told) && !told->callbacks);
 }
 

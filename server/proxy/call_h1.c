@@ -292,7 +292,7 @@ static struct call_h1 *h1_new(struct call_pool *pool, struct call_site *site, st
     h1->pool = pool;
     h1->site = site;
     h1->stream = stream;
-    h1->idle_limit_ns = CALL_IDLE_NS;
+    h1->idle_limit_ns = pool->idle_ns;
     site->users++;
     timer_init(&h1->timer, pool->server->loop, h1_idle_due);
     buf_init(&h1->partial, CALL_HEAD_SIZE + 8);
@@ -360,7 +360,8 @@ static void h1_closing(struct stream *stream)
     if (!h1->call)
         return;
     enum call_failure failure = call_closed_why(stream, call_h1_remote(h1).data, why);
-    call_failed(call_h1_detach(h1), failure, "%s", why);
+    /* maybe from within what its owner called: a write may find that TLS is broken */
+    call_fail_later(call_h1_detach(h1), failure, "%s", why);
 }
 
 static void h1_drain(struct stream *stream)
@@ -383,7 +384,7 @@ static void h1_gone(struct stream *stream)
     struct call_h1 *h1 = stream->state;
     h1_unlist(h1);
     if (h1->call)
-        call_failed(call_h1_detach(h1), CALL_CLOSED, "the connection has ended");
+        call_fail_later(call_h1_detach(h1), CALL_CLOSED, "the connection has ended");
     buf_clear(&h1->partial);
     site_release(h1->pool, h1->site);
     memory_free(h1);

@@ -23,7 +23,7 @@ static bool answer_frame(struct call_h1 *h1, const struct h1_answer *answer)
     h1->keep = answer->keep_alive;
     if (answer->keep_seconds >= 0) {
         int64_t told = (answer->keep_seconds - 1) * CLOCK_SECOND;
-        h1->idle_limit_ns = told < CALL_IDLE_NS ? told : CALL_IDLE_NS;
+        h1->idle_limit_ns = told < h1->pool->idle_ns ? told : h1->pool->idle_ns;
     }
     if (is_bodiless(h1->call, answer->status))
         return true;

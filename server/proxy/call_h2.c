@@ -181,8 +181,8 @@ static void h2_idle_due(struct timer *timer)
     struct call_h2 *h2 = CONTAINER_OF(timer, struct call_h2, timer);
     if (h2->calls)
         return;
-    if (h2->idle_since_ns + CALL_IDLE_NS > clock_now())
-        timer_start_at(&h2->timer, h2->idle_since_ns + CALL_IDLE_NS);
+    if (h2->idle_since_ns + h2->pool->idle_ns > clock_now())
+        timer_start_at(&h2->timer, h2->idle_since_ns + h2->pool->idle_ns);
     else
         call_h2_close(h2, CLOSE_FIN);
 }
@@ -214,7 +214,7 @@ static void h2_detach(struct call *call)
     }
     h2->idle_since_ns = clock_now();
     if (!timer_is_active(&h2->timer))
-        timer_start_at(&h2->timer, h2->idle_since_ns + CALL_IDLE_NS);
+        timer_start_at(&h2->timer, h2->idle_since_ns + h2->pool->idle_ns);
 }
 
 /** Whether it still stands, as far as the kernel knows. What waits there is read: it may end the
@@ -631,18 +631,15 @@ static void h2_ended(struct stream *stream, bool reset)
         h2_tell(h2);
 }
 
-/** Ends what is left of its calls. */
-static void h2_fail_calls(struct call_h2 *h2, const char *why)
+/** Ends what is left of its calls; they are told later: this may come from within what an owner
+ * called. */
+static void h2_fail_calls(struct call_h2 *h2, enum call_failure failure, const char *why)
 {
-    struct call *call = h2->pool->calls;
-    while (call) {
-        if (call->connection != h2 || !call->codec) {
-            call = call->next;
+    for (struct call *call = h2->pool->calls; call; call = call->next) {
+        if (call->codec != &call_h2_calls || call->connection != h2)
             continue;
-        }
         h2_call_drop(call);
-        call_failed(call, CALL_CLOSED, "%s", why);
-        call = h2->pool->calls;
+        call_fail_later(call, failure, "%s", why);
     }
 }
 
@@ -655,8 +652,8 @@ static void h2_closing(struct stream *stream)
     if (!client || !h2->calls)
         return;
     h2->client = NULL;
-    call_closed_why(stream, h2->remote, why);
-    h2_fail_calls(h2, why);
+    enum call_failure failure = call_closed_why(stream, h2->remote, why);
+    h2_fail_calls(h2, failure, why);
     h2_client_free(client);
 }
 
@@ -680,7 +677,7 @@ static void h2_gone(struct stream *stream)
     struct h2_client *client = h2->client;
     h2->client = NULL;
     h2_unlist(h2);
-    h2_fail_calls(h2, "the connection has ended");
+    h2_fail_calls(h2, CALL_CLOSED, "the connection has ended");
     h2_client_free(client);
     if (h2->wire)
         h2->wire->h2 = NULL;

@@ -433,6 +433,7 @@ struct call_pool *call_pool_of(struct server *server)
     if (!server->calls) {
         server->calls = memory_alloc(sizeof *server->calls);
         server->calls->server = server;
+        server->calls->idle_ns = CALL_IDLE_NS;
     }
     return server->calls;
 }

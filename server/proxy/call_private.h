@@ -142,6 +142,7 @@ struct call_pool {
     struct call_dial *dials;
     struct call_h1 *connections; /**< of HTTP/1, all */
     size_t idle_count;
+    int64_t idle_ns;                /**< how long a connection is kept idle: CALL_IDLE_NS */
     struct call_h2 *h2_connections; /**< all */
     bool closed;
 };

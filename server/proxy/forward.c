@@ -7,7 +7,7 @@ static const struct type http_type = TYPE_TABLE(&forward_http_table, struct forw
 static const struct type tcp_type = TYPE_TABLE(&forward_tcp_table, struct forward_tcp);
 
 static const struct choice pick_choices[] = {
-    {"first", PICK_FIRST, "the first"},
+    {"first", PICK_FIRST, "the first that takes a connection"},
     {"round-robin", PICK_ROUND_ROBIN, "one after the other"},
     {"random", PICK_RANDOM, "any, drawn from the seed"},
     {"race", PICK_RACE, "all; the first answer counts"},
