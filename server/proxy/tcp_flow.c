@@ -33,8 +33,11 @@ size_t tcp_flow_bytes(struct tcp_flow_state *flow, struct stream *from, struct s
                       struct str bytes)
 {
     struct iovec part = {(void *)(uintptr_t)bytes.data, bytes.size};
-    /* what is in the pipe came before */
-    tcp_flow_spill(flow, from->server, to);
+    if (flow->pipe) {
+        /* it came before; from here on it is the queue that says when to go on */
+        tcp_flow_spill(flow, from->server, to);
+        stream_hold(from, false);
+    }
     stream_write(to, &part, 1);
     flow_touch(from, to);
     flow->bulk = bytes.size >= SPLICE_FROM;

@@ -14,8 +14,8 @@
 #include <stdio.h>
 #include <string.h>
 
-/** Bytes read in one go before other connections have their turn. */
-enum { STREAM_READS = 16 };
+/** Bytes read in one go before other connections and timers have their turn. */
+enum { STREAM_TURN = 16 * SCRATCH_INPUT };
 
 void stream_enter(struct stream *stream)
 {
@@ -250,7 +250,8 @@ static void stream_read(struct stream *stream, bool dry)
     char *into = shared ? scratch->input : memory_alloc(SCRATCH_INPUT);
     if (shared)
         scratch->input_taken = true;
-    for (int i = 0; (dry || i < STREAM_READS) && !stream->closing && !stream->socket_ended; i++) {
+    size_t size = 0;
+    while ((dry || size < STREAM_TURN) && !stream->closing && !stream->socket_ended) {
         if (input_is_full(stream)) {
             stream_look_behind(stream);
             break;
@@ -258,6 +259,7 @@ static void stream_read(struct stream *stream, bool dry)
         size_t got = stream_read_once(stream, into);
         if (got == 0 || (got < SCRATCH_INPUT && !dry))
             break;
+        size += got;
     }
     if (shared)
         scratch->input_taken = false;
