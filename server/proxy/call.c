@@ -183,8 +183,10 @@ static void call_due(struct timer *timer)
     if (!call->request.timeout_ns || call->tunnel)
         return;
     uint64_t taken = call->codec ? call->codec->taken(call) : call->taken;
-    if (call_waits_for_owner(call) || taken != call->taken)
+    if (call_waits_for_owner(call))
         call->active_ns = now;
+    else if (taken != call->taken && call->codec->moved_ns(call) > call->active_ns)
+        call->active_ns = call->codec->moved_ns(call);
     call->taken = taken;
     if (call->active_ns > now - call->request.timeout_ns)
         call_arm(call);

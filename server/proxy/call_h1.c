@@ -272,6 +272,11 @@ static uint64_t h1_call_taken(const struct call *call)
     return h1_of(call)->stream->sent;
 }
 
+static int64_t h1_call_moved_ns(const struct call *call)
+{
+    return h1_of(call)->stream->active_ns;
+}
+
 static const struct call_codec h1_calls = {
     .body = h1_call_body,
     .finish = h1_call_finish,
@@ -282,6 +287,7 @@ static const struct call_codec h1_calls = {
     .drop = h1_call_drop,
     .remote = h1_call_remote,
     .taken = h1_call_taken,
+    .moved_ns = h1_call_moved_ns,
 };
 
 /* The stream's side. */

@@ -547,6 +547,11 @@ static uint64_t h2_call_taken(const struct call *call)
     return call->sent;
 }
 
+static int64_t h2_call_moved_ns(const struct call *call)
+{
+    return h2_of(call)->stream->active_ns;
+}
+
 const struct call_codec call_h2_calls = {
     .body = h2_call_body,
     .finish = h2_call_finish,
@@ -557,6 +562,7 @@ const struct call_codec call_h2_calls = {
     .drop = h2_call_drop,
     .remote = h2_call_remote,
     .taken = h2_call_taken,
+    .moved_ns = h2_call_moved_ns,
 };
 
 /* The stream's side. */

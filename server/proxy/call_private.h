@@ -58,6 +58,8 @@ struct call_codec {
     struct str (*remote)(const struct call *call);
     /** Something that changes when the far side takes bytes. */
     uint64_t (*taken)(const struct call *call);
+    /** When bytes moved last on its connection. */
+    int64_t (*moved_ns)(const struct call *call);
 };
 
 struct call {
