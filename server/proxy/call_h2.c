@@ -542,6 +542,11 @@ static struct str h2_call_remote(const struct call *call)
     return str_of(h2_of(call)->remote);
 }
 
+static bool h2_call_has_unread(const struct call *call)
+{
+    return !stream_is_quiet(h2_of(call)->stream);
+}
+
 static uint64_t h2_call_taken(const struct call *call)
 {
     return call->sent;
@@ -561,6 +566,7 @@ const struct call_codec call_h2_calls = {
     .tunnel_end = h2_call_tunnel_end,
     .drop = h2_call_drop,
     .remote = h2_call_remote,
+    .has_unread = h2_call_has_unread,
     .taken = h2_call_taken,
     .moved_ns = h2_call_moved_ns,
 };
