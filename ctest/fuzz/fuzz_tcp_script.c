@@ -46,8 +46,7 @@ static bool hear(int fd, struct outcome *outcome)
     char piece[65536];
     bool any = false;
     ssize_t got;
-    while (outcome->size < MOST_OUTPUT &&
-           (got = recv(fd, piece, sizeof piece, MSG_DONTWAIT)) > 0) {
+    while (outcome->size < MOST_OUTPUT && (got = recv(fd, piece, sizeof piece, MSG_DONTWAIT)) > 0) {
         outcome->size += (size_t)got;
         for (ssize_t i = 0; i < got; i++)
             outcome->sum = outcome->sum * 31 + (uint8_t)piece[i];

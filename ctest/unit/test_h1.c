@@ -1053,7 +1053,7 @@ START_TEST(test_an_idle_connection_is_small)
     ck_assert_ptr_null(w.port->oldest->input);
     ck_assert_ptr_null(w.port->oldest->queue);
     ck_assert_ptr_null(w.port->oldest->end);
-    ck_assert_uint_le(sizeof(struct stream), 416);
+    ck_assert_uint_le(sizeof(struct stream), 400);
     world_clear(&w);
 }
 END_TEST

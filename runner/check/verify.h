@@ -39,8 +39,8 @@ struct verify_item {
     struct place place;
 };
 
-/** Whether it is about requests or responses of one port, which has to have some; `port` has no data
- * where it is known only later. */
+/** Whether it is about requests or responses of one port, which has to have some; `port` has no
+ * data where it is known only later. */
 bool verify_asks_requests(const struct verify_item *item, struct str *port);
 
 /** The default name of an item: "requests to api: count 2". From the node as written. */

@@ -450,7 +450,7 @@ static const struct row upstream_rows[] = {
     {"state", &type_state, offsetof(struct upstream_config, closed), 0, "open",
      "Whether it is open at the start."},
     {"optional", &type_bool, offsetof(struct upstream_config, optional), 0, "false",
-     "It need not be contacted."},
+     "It need not be contacted, nor its script be followed to the end."},
 };
 static const struct table upstream_table = {
     TABLE_ROWS("upstream", upstream_rows),

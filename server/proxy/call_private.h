@@ -155,6 +155,9 @@ struct call_pool {
 
 /* call.c: how calls go on and end. */
 
+/** Has *freed set once the call is gone; who asked takes that back before it returns. */
+void call_watch(struct call *call, bool *freed);
+
 /** A connection has the call now. `since_ns`: it stood, or was taken. */
 void call_attach(struct call *call, const struct call_codec *codec, void *connection,
                  int64_t since_ns, bool reused);
