@@ -414,7 +414,8 @@ static ptrdiff_t source_read(void *context, char *into, size_t room, bool *end)
         memcpy(into, rest.data, size);
     call->pending_at += size;
     call->body_begun |= size > 0;
-    call->sent += size;
+    if (size)
+        call_active(call, clock_now());
     if (call->pending_at == pending->size) {
         buf_reset(pending);
         call->pending_at = 0;
@@ -547,9 +548,10 @@ static bool h2_call_has_unread(const struct call *call)
     return !stream_is_quiet(h2_of(call)->stream);
 }
 
-static uint64_t h2_call_taken(const struct call *call)
+/** Others share the stream: what is sent of this one was told. */
+static int64_t h2_call_moved_ns(const struct call *call)
 {
-    return call->sent;
+    return call->active_ns;
 }
 
 const struct call_codec call_h2_calls = {
@@ -562,7 +564,7 @@ const struct call_codec call_h2_calls = {
     .drop = h2_call_drop,
     .remote = h2_call_remote,
     .has_unread = h2_call_has_unread,
-    .taken = h2_call_taken,
+    .moved_ns = h2_call_moved_ns,
 };
 
 /* The stream's side. */
