@@ -80,11 +80,6 @@ static void call_unlink(struct call *call)
     call->user = NULL;
 }
 
-void call_watch(struct call *call, bool *freed)
-{
-    call->freed = freed;
-}
-
 /** The timer of an unused call may still be active: it costs nothing to leave it. */
 static void call_free(struct call *call)
 {
@@ -187,12 +182,11 @@ static void call_due(struct timer *timer)
     }
     if (!call->request.timeout_ns || call->tunnel)
         return;
-    uint64_t taken = call->codec ? call->codec->taken(call) : call->taken;
+    int64_t moved_ns = call->codec ? call->codec->moved_ns(call) : 0;
     if (call_waits_for_owner(call))
         call->active_ns = now;
-    else if (taken != call->taken && call->codec->moved_ns(call) > call->active_ns)
-        call->active_ns = call->codec->moved_ns(call);
-    call->taken = taken;
+    else if (moved_ns > call->active_ns)
+        call->active_ns = moved_ns;
     if (call->active_ns > now - call->request.timeout_ns) {
         call->late = 0;
         call_arm(call);
@@ -282,7 +276,6 @@ void call_release_pending(struct call *call)
     }
     if (call->whole && call->request.has_body)
         call->codec->finish(call, call->trailers.count ? &call->trailers : NULL);
-    call->taken = call->codec->taken(call);
     call->was_high = false;
     if (was_high && !call->whole && call->user->writable)
         call->user->writable(call->context);

@@ -278,7 +278,7 @@ static void call_told_head(void *context, unsigned status, const struct headers 
     call->end.first_byte_ns = call->active_ns;
     call_filter_headers(&filtered, false, false);
     call->tunnel = call->request.connect && status / 100 == 2;
-    call_watch(call, &freed);
+    call->freed = &freed;
     if (user->head)
         user->head(call->context, status, STR(""), &filtered, length);
     if (freed)
@@ -298,7 +298,7 @@ static void call_told_body(void *context, struct str bytes)
         (void)buf_append(&call->held, bytes);
         return;
     }
-    call_watch(call, &freed);
+    call->freed = &freed;
     if (call->user->body)
         call->user->body(call->context, bytes);
     if (freed)
@@ -414,7 +414,8 @@ static ptrdiff_t source_read(void *context, char *into, size_t room, bool *end)
         memcpy(into, rest.data, size);
     call->pending_at += size;
     call->body_begun |= size > 0;
-    call->sent += size;
+    if (size)
+        call_active(call, clock_now());
     if (call->pending_at == pending->size) {
         buf_reset(pending);
         call->pending_at = 0;
@@ -500,7 +501,7 @@ void call_h2_resume(struct call *call)
     if (call->freed || (call->codec && !size))
         return;
     buf_init(&call->held, held.most);
-    call_watch(call, &freed);
+    call->freed = &freed;
     if (size && call->user->body)
         call->user->body(call->context, buf_str(&held));
     buf_clear(&held);
@@ -547,14 +548,10 @@ static bool h2_call_has_unread(const struct call *call)
     return !stream_is_quiet(h2_of(call)->stream);
 }
 
-static uint64_t h2_call_taken(const struct call *call)
-{
-    return call->sent;
-}
-
+/** Others share the stream: what is sent of this one was told. */
 static int64_t h2_call_moved_ns(const struct call *call)
 {
-    return h2_of(call)->stream->active_ns;
+    return call->active_ns;
 }
 
 const struct call_codec call_h2_calls = {
@@ -567,7 +564,6 @@ const struct call_codec call_h2_calls = {
     .drop = h2_call_drop,
     .remote = h2_call_remote,
     .has_unread = h2_call_has_unread,
-    .taken = h2_call_taken,
     .moved_ns = h2_call_moved_ns,
 };
 

@@ -59,9 +59,7 @@ struct call_codec {
     struct str (*remote)(const struct call *call);
     /** Whether bytes of the far side wait to be read: it is not silent, we are late. */
     bool (*has_unread)(const struct call *call);
-    /** Something that changes when the far side takes bytes. */
-    uint64_t (*taken)(const struct call *call);
-    /** When bytes moved last on its connection. */
+    /** Monotonic: when the far side last took or gave bytes, where call_active() is not told. */
     int64_t (*moved_ns)(const struct call *call);
 };
 
@@ -86,11 +84,10 @@ struct call {
     int64_t active_ns; /**< monotonic: when the far side was last given something, or gave it */
     struct h2_call *stream; /**< of HTTP/2 */
     size_t pending_at;      /**< of HTTP/2: bytes of `pending` that were sent */
-    uint64_t sent;          /**< of HTTP/2: bytes of the body */
-    struct buf held;        /**< of HTTP/2: what came of the answer while it was paused */
+
+    struct buf held; /**< of HTTP/2: what came of the answer while it was paused */
     struct headers answer_trailers;
-    bool *freed;    /**< set once the call is gone: for who calls its owner; NULL = nobody */
-    uint64_t taken; /**< codec->taken() when the timer looked last */
+    bool *freed; /**< set once the call is gone: for who calls its owner; NULL = nobody */
     struct call_end end;
     bool is_head;    /**< HEAD: no body is answered */
     bool repeatable; /**< an idempotent method (RFC 9110 section 9.2.2) */
@@ -154,9 +151,6 @@ struct call_pool {
 };
 
 /* call.c: how calls go on and end. */
-
-/** Has *freed set once the call is gone; who asked takes that back before it returns. */
-void call_watch(struct call *call, bool *freed);
 
 /** A connection has the call now. `since_ns`: it stood, or was taken. */
 void call_attach(struct call *call, const struct call_codec *codec, void *connection,
