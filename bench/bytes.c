@@ -3,8 +3,8 @@
  *
  *     bytes serve                    prints its port; what a connection's first byte asks for
  *     bytes bulk PORT COUNT SECONDS  downloads on COUNT connections: prints bytes a second
- *     bytes rr PORT COUNT SECONDS    64-byte ping-pong: prints round trips a second, p50 and p99 in us
- *     bytes idle PORT COUNT          opens, says how many stand, keeps them until its input ends
+ *     bytes rr PORT COUNT SECONDS    64-byte ping-pong: prints round trips a second, p50 and p99 in
+ * us bytes idle PORT COUNT          opens, says how many stand, keeps them until its input ends
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -236,6 +236,7 @@ int main(int argc, char **argv)
         return bulk(atoi(argv[2]), atoi(argv[3]), atof(argv[4]));
     if (argc == 5 && !strcmp(argv[1], "rr"))
         return round_trips(atoi(argv[2]), atoi(argv[3]), atof(argv[4]));
-    fprintf(stderr, "bytes serve | bulk PORT COUNT SECONDS | rr PORT COUNT SECONDS | idle PORT COUNT\n");
+    fprintf(stderr,
+            "bytes serve | bulk PORT COUNT SECONDS | rr PORT COUNT SECONDS | idle PORT COUNT\n");
     return 2;
 }
