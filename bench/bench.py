@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Speed, measured beside peers in one run: medians, and ratios within the run.
 
-    bench/bench.py [NAME ...]     start many stand-in idle timers tls h2c proxy
+    bench/bench.py [NAME ...]     start many stand-in idle timers tls h2c proxy http-proxy
 """
 import contextlib
 import json
@@ -61,7 +61,7 @@ clients:
 HOLD_PROXY = """name: hold
 timeout: 1h
 proxies:
-  wire: {protocol: tcp, port: %d, forward: "127.0.0.1:%d", limits: {idle: none}, optional: true}
+  wire: {protocol: %s, port: %d, forward: "127.0.0.1:%d", limits: {idle: none}, optional: true}
 clients:
   hold:
     run: [cat, "%s"]
@@ -108,7 +108,7 @@ def goto_run_held(folder, protocol="http", far=0):
     os.mkfifo(fifo)
     spec = os.path.join(folder, "hold.yaml")
     with open(spec, "w", encoding="utf-8") as file:
-        file.write(HOLD_PROXY % (port, far, fifo) if far else HOLD % (protocol, port, fifo))
+        file.write(HOLD_PROXY % (protocol, port, far, fifo) if far else HOLD % (protocol, port, fifo))
     process = subprocess.Popen(pin(0) + [PROGRAM, "-q", spec])
     try:
         wait_port(port)
@@ -120,17 +120,23 @@ def goto_run_held(folder, protocol="http", far=0):
 
 
 @contextlib.contextmanager
-def nginx_held(folder, tls=""):
+def nginx_held(folder, tls="", far=0, cpu=0):
     port = free_port()
+    folder = tempfile.mkdtemp(dir=folder)
     conf = os.path.join(folder, "nginx.conf")
     body = '{"id":1234567,"name":"a name of some length","state":"active","tags":["a","b","c"],"more":"text to fill 100"}'
+    answer = f"default_type application/json; return 200 '{body}';"
+    upstream = ""
+    if far:
+        answer = 'proxy_pass http://far; proxy_http_version 1.1; proxy_set_header Connection "";'
+        upstream = f"upstream far {{ server 127.0.0.1:{far}; keepalive 128; keepalive_requests 1000000000; }}"
     with open(conf, "w", encoding="utf-8") as file:
         file.write(f"""daemon off; master_process off; worker_processes 1; pid {folder}/nginx.pid; error_log /dev/null;
 events {{ worker_connections 20000; }}
 http {{ access_log off; keepalive_requests 1000000000; keepalive_timeout 600s; server {{ listen 127.0.0.1:{port}{" ssl; " + tls if tls else ""};
-  location /ok {{ default_type application/json; return 200 '{body}'; }} }} }}
+  location /ok {{ {answer} }} }} {upstream} }}
 """)
-    process = subprocess.Popen(pin(0) + ["nginx", "-c", conf], stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(pin(cpu) + ["nginx", "-c", conf], stderr=subprocess.DEVNULL)
     try:
         wait_port(port)
         yield process.pid, port
@@ -397,7 +403,7 @@ def idle_pairs(program, pid, port, count):
 
 
 def bench_proxy(folder):
-    with far_side(folder) as (program, far), goto_run_held(folder, far=far) as (pid, port), \
+    with far_side(folder) as (program, far), goto_run_held(folder, "tcp", far) as (pid, port), \
             haproxy_held(folder, far) as (peer, peer_port):
         pairs = min(5000, (resource.getrlimit(resource.RLIMIT_NOFILE)[1] - 200) // 2)
         print(f"proxy: {idle_pairs(program, pid, port, pairs):.0f} B an idle pair, "
@@ -423,8 +429,22 @@ def bench_proxy(folder):
                   f"ratio {median_ratio([x[0] for x in ours], [x[0] for x in theirs]):.2f}  (goal: {goal})")
 
 
+def bench_http_proxy(folder):
+    ours, theirs = [], []
+    with nginx_held(folder, cpu=1) as (_, far), goto_run_held(folder, "http", far) as (pid, port), \
+            nginx_held(folder, far=far) as (peer, peer_port):
+        for _ in range(5):
+            ours.append(wrk(pid, port))
+            theirs.append(wrk(peer, peer_port))
+    print(f"http-proxy: {statistics.median(x[1] for x in ours):.2f} us CPU a request "
+          f"({statistics.median(x[0] for x in ours):.0f}/s), nginx's proxy_pass {statistics.median(x[1] for x in theirs):.2f} us "
+          f"({statistics.median(x[0] for x in theirs):.0f}/s), "
+          f"ratio {median_ratio([x[1] for x in ours], [x[1] for x in theirs]):.2f}  (goal: 1.3)")
+
+
 ALL = {"start": bench_start, "many": bench_many, "stand-in": bench_stand_in, "idle": bench_idle, "timers": bench_timers,
-       "tls": bench_tls, "h2c": bench_h2c, "proxy": bench_proxy}
+       "tls": bench_tls, "h2c": bench_h2c, "proxy": bench_proxy,
+       "http-proxy": bench_http_proxy}
 
 if __name__ == "__main__":
     for name in sys.argv[1:] or ALL:

@@ -64,10 +64,11 @@ enum entry_kind {
     ENTRY_DIAL_END,    /**< it is gone; as CONNECTION_END: the far side is the server */
     ENTRY_FORWARD,     /**< a far side's part of an exchange ended; subject: the proxy; connection,
                           request, route: of the exchange; status: seen, 0 = none; flags: PASSED
-                          (whole),     FAILED, SKIPPED (given up by our side), REUSED; value: ns it took;
-                          extra: bytes     of the answer's body; extra2: ns to its first byte; data: a JSON
-                          object {to,     address, call, method, target, given (the status that the client
-                          got, 0 =     none), copy, error, why}, members that are not known are left out */
+                          (whole), FAILED, SKIPPED (given up by our side), REUSED; value: ns it
+                          took; extra: bytes of the answer's body; extra2: ns to its first byte;
+                          data: a JSON object {to, address, call, method, target, given (the status
+                          that the client got, 0 = none), copy, error, why}, members that are not
+                          known are left out */
     ENTRY_CHECK, /**< a check was judged; subject: its name; flags: PASSED/FAILED/SKIPPED; text:
                     first line of why */
     ENTRY_KINDS

@@ -472,16 +472,16 @@ static const struct {
     const char *wire;
     const char *why;
 } silent[] = {
-    {"", "did not answer within 500ms"},
-    {"HTTP/1.1 20", "stopped within its answer within 500ms"},
-    {"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhello", "stopped within its answer within 500ms"},
+    {"", "did not answer within 300ms"},
+    {"HTTP/1.1 20", "stopped within its answer within 300ms"},
+    {"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhello", "stopped within its answer within 300ms"},
 };
 
 START_TEST(test_a_far_side_that_is_silent)
 {
     struct talk talk;
     struct call_request request = call_rig_get();
-    request.timeout_ns = 500 * CLOCK_MS;
+    request.timeout_ns = 300 * CLOCK_MS;
     int64_t began = clock_now();
     talk_begin(&talk, &request);
     say(talk.fd, silent[_i].wire);
@@ -512,11 +512,11 @@ START_TEST(test_a_far_side_that_takes_no_connection)
         fillers[i] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
         (void)connect(fillers[i], (struct sockaddr *)&address, sizeof address);
     }
-    request.timeout_ns = 500 * CLOCK_MS;
+    request.timeout_ns = 30 * CLOCK_MS;
     told_call(&told, &rig, &far, &request);
     rig_until(&rig, told_ended(&told));
     ck_assert_int_eq(told.end.failure, CALL_TIMEOUT);
-    ck_assert_msg(strstr(told.why, "did not take a connection within 500ms"), "%s", told.why);
+    ck_assert_msg(strstr(told.why, "did not take a connection within 30ms"), "%s", told.why);
     for (size_t i = 0; i < COUNT_OF(fillers); i++)
         close(fillers[i]);
     close(far.fd);
@@ -532,21 +532,38 @@ START_TEST(test_an_owner_that_is_slow_is_no_silent_far_side)
     request.method = STR("POST");
     request.has_body = true;
     request.content_length = 2;
-    request.timeout_ns = 300 * CLOCK_MS;
+    request.timeout_ns = 200 * CLOCK_MS;
     talk_begin(&talk, &request);
     call_body(talk.told.call, STR("a"));
-    rig_pass(&talk.rig, 600 * CLOCK_MS);
+    rig_pass(&talk.rig, 450 * CLOCK_MS);
     ck_assert(!told_ended(&talk.told));
     call_body(talk.told.call, STR("b"));
     call_finish(talk.told.call, NULL);
     talk.told.pause_in_head = true;
     say(talk.fd, "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n");
     rig_until(&talk.rig, talk.told.heads);
-    rig_pass(&talk.rig, 600 * CLOCK_MS);
+    rig_pass(&talk.rig, 450 * CLOCK_MS);
     ck_assert(!told_ended(&talk.told));
     call_resume(talk.told.call);
     rig_until(&talk.rig, told_ended(&talk.told));
     ck_assert_int_eq(talk.told.end.failure, CALL_TIMEOUT);
+    talk_end(&talk);
+}
+END_TEST
+
+START_TEST(test_an_answer_that_we_are_late_to_read_is_no_silence)
+{
+    struct talk talk;
+    struct call_request request = call_rig_get();
+    request.timeout_ns = 100 * CLOCK_MS;
+    talk_begin(&talk, &request);
+    far_hears(&talk.rig, talk.fd, &talk.heard, "\r\n\r\n");
+    /* the far side answered in time, and our process was held up */
+    say(talk.fd, "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n");
+    for (int64_t end = clock_now() + 2 * request.timeout_ns; clock_now() < end;)
+        continue;
+    rig_until(&talk.rig, told_ended(&talk.told));
+    ck_assert_msg(talk.told.finished, "%s", talk.told.why);
     talk_end(&talk);
 }
 END_TEST
@@ -1033,6 +1050,7 @@ int main(void)
         test_a_far_side_that_resets,
         test_a_far_side_that_takes_no_connection,
         test_an_owner_that_is_slow_is_no_silent_far_side,
+        test_an_answer_that_we_are_late_to_read_is_no_silence,
         test_a_body_that_ends_before_its_length_fails,
         test_garbage_behind_an_answer_ends_the_connection,
         test_garbage_on_an_idle_connection_ends_it,

@@ -482,7 +482,7 @@ START_TEST(test_a_far_side_that_is_silent)
     if (_i)
         frame_headers(bytes, 1, false, ":status: 200");
     talk_begin(&talk);
-    request.timeout_ns = 500 * CLOCK_MS;
+    request.timeout_ns = 300 * CLOCK_MS;
     told_call(&talk.told, &talk.rig, &talk.far, &request);
     rig_until(&talk.rig, told_ended(&talk.told));
     ck_assert(talk.told.failed);

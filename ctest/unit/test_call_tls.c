@@ -181,10 +181,10 @@ START_TEST(test_a_handshake_that_stalls)
     struct talk talk;
     struct call_request request = talk_request();
     talk_begin(&talk, "{protocol: https, tls: handshake-stall, " ROUTE "}");
-    request.timeout_ns = 500 * CLOCK_MS;
+    request.timeout_ns = 400 * CLOCK_MS;
     talk_call(&talk, &request);
     ck_assert_int_eq(talk.told.end.failure, CALL_TIMEOUT);
-    ck_assert_ptr_nonnull(strstr(talk.told.why, "did not finish the TLS handshake within 500ms"));
+    ck_assert_ptr_nonnull(strstr(talk.told.why, "did not finish the TLS handshake within 400ms"));
     talk_end(&talk);
 }
 END_TEST

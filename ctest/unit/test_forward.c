@@ -393,7 +393,8 @@ START_TEST(test_refuses_what_has_no_meaning)
     refuses("{to: api, headers: {set: {'a b': x}}}", "'a b' cannot be the name of a header");
     refuses("{to: api, headers: {set: {content-length: 3}}}",
             "'content-length' is about one connection: each side has its own");
-    refuses("{to: api, headers: {}}", "an empty headers of a forward says nothing; give at least one key");
+    refuses("{to: api, headers: {}}",
+            "an empty headers of a forward says nothing; give at least one key");
     refuses("{to: api, response: {status: 100}}",
             "expected a final status from 200 to 999, or a template such as {{ response.status }}, "
             "found a number '100'");

@@ -1,4 +1,5 @@
 /* The filters of templates: what each one makes of a value. */
+#include "base/base64.h"
 #include "server/http/template_private.h"
 
 #include <locale.h>
@@ -81,59 +82,23 @@ static const struct json *filter_trim(const struct template_call *call, const st
     return json_string(arena, str_trim(template_value_text(value, arena)));
 }
 
-static const char base64_digits[] =
-    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-
 /** Base64 of RFC 4648 section 4, padded. */
 static const struct json *filter_base64(const struct template_call *call, const struct json *value,
                                         struct arena *arena)
 {
     (void)call;
-    struct str text = template_value_text(value, arena);
-    char *out = arena_alloc(arena, text.size / 3 * 4 + 4);
-    size_t size = 0;
-    for (size_t at = 0; at < text.size; at += 3) {
-        size_t left = text.size - at;
-        uint32_t group = 0;
-        for (size_t i = 0; i < 3; i++)
-            group = group << 8 | (i < left ? (unsigned char)text.data[at + i] : 0);
-        for (size_t i = 0; i < 4; i++)
-            out[size++] = i <= left ? base64_digits[group >> (18 - 6 * i) & 63] : '=';
-    }
-    return json_string(arena, (struct str){out, size});
-}
-
-static int base64_value(char digit)
-{
-    if (digit == '-' || digit == '_')
-        return digit == '-' ? 62 : 63;
-    const char *at = digit ? strchr(base64_digits, digit) : NULL;
-    return at ? (int)(at - base64_digits) : -1;
+    return json_string(arena, base64_write(arena, template_value_text(value, arena), true));
 }
 
 /** Both alphabets of RFC 4648, with or without padding. */
 static const struct json *filter_base64_decode(const struct template_call *call,
                                                const struct json *value, struct arena *arena)
 {
+    struct str bytes;
     (void)call;
-    struct str text = str_trim(template_value_text(value, arena));
-    bool padded = text.size % 4 == 0;
-    for (int i = 0; i < 2 && padded && str_ends(text, STR("=")); i++)
-        text.size--;
-    if (text.size % 4 == 1)
+    if (!base64_read(arena, str_trim(template_value_text(value, arena)), &bytes))
         return NULL;
-    char *out = arena_alloc(arena, text.size + 1);
-    size_t size = 0;
-    uint32_t bits = 0;
-    for (size_t at = 0; at < text.size; at++) {
-        int digit = base64_value(text.data[at]);
-        if (digit < 0)
-            return NULL;
-        bits = bits << 6 | (uint32_t)digit;
-        if (at % 4)
-            out[size++] = (char)(bits >> (6 - 2 * (at % 4)));
-    }
-    return json_string(arena, (struct str){out, size});
+    return json_string(arena, bytes);
 }
 
 static const struct json *filter_url_encode(const struct template_call *call,

@@ -80,6 +80,11 @@ static void call_unlink(struct call *call)
     call->user = NULL;
 }
 
+void call_watch(struct call *call, bool *freed)
+{
+    call->freed = freed;
+}
+
 /** The timer of an unused call may still be active: it costs nothing to leave it. */
 static void call_free(struct call *call)
 {
@@ -183,13 +188,21 @@ static void call_due(struct timer *timer)
     if (!call->request.timeout_ns || call->tunnel)
         return;
     uint64_t taken = call->codec ? call->codec->taken(call) : call->taken;
-    if (call_waits_for_owner(call) || taken != call->taken)
+    if (call_waits_for_owner(call))
         call->active_ns = now;
+    else if (taken != call->taken && call->codec->moved_ns(call) > call->active_ns)
+        call->active_ns = call->codec->moved_ns(call);
     call->taken = taken;
-    if (call->active_ns > now - call->request.timeout_ns)
+    if (call->active_ns > now - call->request.timeout_ns) {
+        call->late = 0;
         call_arm(call);
-    else
+    } else if (call->codec && call->late < CALL_MOST_LATE && call->codec->has_unread(call)) {
+        /* a busy machine: sockets get their turn before the far side is blamed */
+        call->late++;
+        timer_start(&call->timer, CLOCK_MS);
+    } else {
         call_silent(call);
+    }
 }
 
 /* Its end. */

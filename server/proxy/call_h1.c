@@ -267,9 +267,19 @@ static struct str h1_call_remote(const struct call *call)
     return call_h1_remote(h1_of(call));
 }
 
+static bool h1_call_has_unread(const struct call *call)
+{
+    return !stream_is_quiet(h1_of(call)->stream);
+}
+
 static uint64_t h1_call_taken(const struct call *call)
 {
     return h1_of(call)->stream->sent;
+}
+
+static int64_t h1_call_moved_ns(const struct call *call)
+{
+    return h1_of(call)->stream->active_ns;
 }
 
 static const struct call_codec h1_calls = {
@@ -281,7 +291,9 @@ static const struct call_codec h1_calls = {
     .tunnel_end = h1_call_tunnel_end,
     .drop = h1_call_drop,
     .remote = h1_call_remote,
+    .has_unread = h1_call_has_unread,
     .taken = h1_call_taken,
+    .moved_ns = h1_call_moved_ns,
 };
 
 /* The stream's side. */

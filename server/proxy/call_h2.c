@@ -278,7 +278,7 @@ static void call_told_head(void *context, unsigned status, const struct headers 
     call->end.first_byte_ns = call->active_ns;
     call_filter_headers(&filtered, false, false);
     call->tunnel = call->request.connect && status / 100 == 2;
-    call->freed = &freed;
+    call_watch(call, &freed);
     if (user->head)
         user->head(call->context, status, STR(""), &filtered, length);
     if (freed)
@@ -298,7 +298,7 @@ static void call_told_body(void *context, struct str bytes)
         (void)buf_append(&call->held, bytes);
         return;
     }
-    call->freed = &freed;
+    call_watch(call, &freed);
     if (call->user->body)
         call->user->body(call->context, bytes);
     if (freed)
@@ -500,7 +500,7 @@ void call_h2_resume(struct call *call)
     if (call->freed || (call->codec && !size))
         return;
     buf_init(&call->held, held.most);
-    call->freed = &freed;
+    call_watch(call, &freed);
     if (size && call->user->body)
         call->user->body(call->context, buf_str(&held));
     buf_clear(&held);
@@ -542,9 +542,19 @@ static struct str h2_call_remote(const struct call *call)
     return str_of(h2_of(call)->remote);
 }
 
+static bool h2_call_has_unread(const struct call *call)
+{
+    return !stream_is_quiet(h2_of(call)->stream);
+}
+
 static uint64_t h2_call_taken(const struct call *call)
 {
     return call->sent;
+}
+
+static int64_t h2_call_moved_ns(const struct call *call)
+{
+    return h2_of(call)->stream->active_ns;
 }
 
 const struct call_codec call_h2_calls = {
@@ -556,7 +566,9 @@ const struct call_codec call_h2_calls = {
     .tunnel_end = h2_call_tunnel_end,
     .drop = h2_call_drop,
     .remote = h2_call_remote,
+    .has_unread = h2_call_has_unread,
     .taken = h2_call_taken,
+    .moved_ns = h2_call_moved_ns,
 };
 
 /* The stream's side. */

@@ -22,6 +22,7 @@
 
 enum {
     CALL_HEAD_SIZE = 256 * 1024, /**< of an answer's head, and of its trailers */
+    CALL_MOST_LATE = 20,         /**< times that the timer gives us a turn to read, in a row */
     CALL_MOST_INTERIM = 100,     /**< 1xx answers before the final one */
     CALL_KEPT_CALLS = 128,       /**< unused calls that a pool keeps for use */
     CALL_KEPT_BUFFER = 4096,     /**< a larger buffer is not kept with an unused call */
@@ -56,8 +57,12 @@ struct call_codec {
     /** The call leaves its connection before its end: that is closed, or its stream reset. */
     void (*drop)(struct call *call);
     struct str (*remote)(const struct call *call);
+    /** Whether bytes of the far side wait to be read: it is not silent, we are late. */
+    bool (*has_unread)(const struct call *call);
     /** Something that changes when the far side takes bytes. */
     uint64_t (*taken)(const struct call *call);
+    /** When bytes moved last on its connection. */
+    int64_t (*moved_ns)(const struct call *call);
 };
 
 struct call {
@@ -100,6 +105,7 @@ struct call {
     bool half_closed_due; /**< the same of the far side of a tunnel */
     bool writable_due;
     bool failing;     /**< end.failure is told in the next turn */
+    unsigned late;    /**< how often the timer found that we are late, in a row */
     unsigned interim; /**< 1xx answers so far */
     char why[CALL_WHY];
 };
@@ -148,6 +154,9 @@ struct call_pool {
 };
 
 /* call.c: how calls go on and end. */
+
+/** Has *freed set once the call is gone; who asked takes that back before it returns. */
+void call_watch(struct call *call, bool *freed);
 
 /** A connection has the call now. `since_ns`: it stood, or was taken. */
 void call_attach(struct call *call, const struct call_codec *codec, void *connection,

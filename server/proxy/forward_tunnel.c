@@ -5,8 +5,19 @@
 #include "server/proxy/forward_run.h"
 
 #include <errno.h>
+#include <stdio.h>
 
 /* Far sides of which nothing is asked but their connection. */
+
+static void note_address(struct leg *leg)
+{
+    char room[STREAM_ADDRESS_SIZE];
+    struct str address = stream_peer_address(leg->stream, room);
+    bool brackets = str_find_byte(address, ':') >= 0;
+    if (leg->endpoint.host.data)
+        snprintf(leg->remote, sizeof leg->remote, brackets ? "[" STR_FMT "]:%u" : STR_FMT ":%u",
+                 STR_ARG(address), (unsigned)leg->stream->peer.port);
+}
 
 static void *bytes_start(struct stream *stream)
 {
@@ -18,6 +29,7 @@ static void *bytes_start(struct stream *stream)
     leg->first_ns = clock_now();
     leg->status = 200;
     leg->reason = STR("Connection established");
+    note_address(leg);
     timer_stop(&leg->timer);
     forwarding_tunnel(leg->forwarding, leg);
     return NULL;
