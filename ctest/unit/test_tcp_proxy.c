@@ -559,8 +559,8 @@ START_TEST(test_many_connections_at_once)
     ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
     size_t fit = limit.rlim_cur > FDS_ELSE ? (size_t)(limit.rlim_cur - FDS_ELSE) / FDS_EACH : 0;
     size_t count = fit < MOST ? fit : MOST;
-    struct both *all = calloc(count, sizeof *all);
     ck_assert_uint_ge(count, 100);
+    struct both *all = calloc(count + 1, sizeof *all);
     proxy_open(&proxy, PLAIN);
     for (size_t i = 0; i < count; i++) {
         all[i] = proxy_connect(&proxy);
@@ -605,6 +605,7 @@ START_TEST(test_a_loop_ends)
     struct str note = {rig_entry(&proxy.rig, ENTRY_NOTE)->data,
                        rig_entry(&proxy.rig, ENTRY_NOTE)->data_size};
     ck_assert_msg(str_find(note, STR("loop")) >= 0, STR_FMT, STR_ARG(note));
+    heard_clear(&heard);
     close(client);
     proxy_clear(&proxy);
 }
