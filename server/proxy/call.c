@@ -80,6 +80,11 @@ static void call_unlink(struct call *call)
     call->user = NULL;
 }
 
+void call_watch(struct call *call, bool *freed)
+{
+    call->freed = freed;
+}
+
 /** The timer of an unused call may still be active: it costs nothing to leave it. */
 static void call_free(struct call *call)
 {

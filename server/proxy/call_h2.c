@@ -278,7 +278,7 @@ static void call_told_head(void *context, unsigned status, const struct headers 
     call->end.first_byte_ns = call->active_ns;
     call_filter_headers(&filtered, false, false);
     call->tunnel = call->request.connect && status / 100 == 2;
-    call->freed = &freed;
+    call_watch(call, &freed);
     if (user->head)
         user->head(call->context, status, STR(""), &filtered, length);
     if (freed)
@@ -298,7 +298,7 @@ static void call_told_body(void *context, struct str bytes)
         (void)buf_append(&call->held, bytes);
         return;
     }
-    call->freed = &freed;
+    call_watch(call, &freed);
     if (call->user->body)
         call->user->body(call->context, bytes);
     if (freed)
@@ -501,7 +501,7 @@ void call_h2_resume(struct call *call)
     if (call->freed || (call->codec && !size))
         return;
     buf_init(&call->held, held.most);
-    call->freed = &freed;
+    call_watch(call, &freed);
     if (size && call->user->body)
         call->user->body(call->context, buf_str(&held));
     buf_clear(&held);

@@ -84,8 +84,7 @@ struct call {
     int64_t active_ns; /**< monotonic: when the far side was last given something, or gave it */
     struct h2_call *stream; /**< of HTTP/2 */
     size_t pending_at;      /**< of HTTP/2: bytes of `pending` that were sent */
-
-    struct buf held; /**< of HTTP/2: what came of the answer while it was paused */
+    struct buf held;        /**< of HTTP/2: what came of the answer while it was paused */
     struct headers answer_trailers;
     bool *freed; /**< set once the call is gone: for who calls its owner; NULL = nobody */
     struct call_end end;
@@ -151,6 +150,9 @@ struct call_pool {
 };
 
 /* call.c: how calls go on and end. */
+
+/** Has *freed set once the call is gone; who asked takes that back before it returns. */
+void call_watch(struct call *call, bool *freed);
 
 /** A connection has the call now. `since_ns`: it stood, or was taken. */
 void call_attach(struct call *call, const struct call_codec *codec, void *connection,
