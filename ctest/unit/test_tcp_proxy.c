@@ -322,6 +322,34 @@ static void fill(struct proxy *proxy, struct transfer *transfer)
     } while (still < 200);
 }
 
+START_TEST(test_a_slow_reader_hears_the_end_after_its_own)
+{
+    struct proxy proxy;
+    struct heard at_far = {0};
+    static char piece[PIECE];
+    proxy_open(&proxy, PLAIN);
+    struct both both = proxy_connect(&proxy);
+    struct transfer down = {both.far, both.client, 64 << 20, 0, 0, UINT64_MAX};
+    shutdown(both.client, SHUT_WR);
+    rig_until(&proxy.rig, ended(&at_far, both.far));
+    fill(&proxy, &down);
+    uint64_t left = down.sent;
+    /* both FINs are there, and the kernel calls the connection closed: bytes wait before the end */
+    shutdown(both.far, SHUT_WR);
+    close(both.far);
+    for (ssize_t got = 1; got;) {
+        rig_until(&proxy.rig, (got = recv(both.client, piece, PIECE / 4, MSG_DONTWAIT)) >= 0 ||
+                                  errno != EAGAIN);
+        ck_assert_msg(got >= 0, "RST with %llu bytes to come", (unsigned long long)left);
+        left -= (uint64_t)got;
+    }
+    ck_assert_uint_eq(left, 0);
+    heard_clear(&at_far);
+    close(both.client);
+    proxy_clear(&proxy);
+}
+END_TEST
+
 START_TEST(test_a_slow_reader_stops_a_fast_writer)
 {
     enum { MOST = 2 << 20 };
@@ -652,7 +680,8 @@ UNIT_MAIN("tcp-proxy", test_each_half_ends_by_itself, test_the_far_side_may_end_
           test_an_end_behind_bytes_waits_until_the_far_side_stands,
           test_a_reset_is_passed_on_as_one,
           test_bytes_before_a_reset_arrive, test_much_arrives_byte_for_byte_in_both_directions,
-          test_a_slow_reader_stops_a_fast_writer, test_a_stage_on_a_busy_connection_strikes_at_once,
+          test_a_slow_reader_hears_the_end_after_its_own, test_a_slow_reader_stops_a_fast_writer,
+          test_a_stage_on_a_busy_connection_strikes_at_once,
           test_a_far_side_that_refuses_ends_the_client_by_fin, test_with_dial_first_it_is_a_reset,
           test_a_far_side_that_is_silent_ends_it_in_time,
           test_a_client_that_leaves_meanwhile_is_forgotten, test_a_unix_socket_is_a_far_side,
