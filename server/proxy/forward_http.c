@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "server/http/upstream.h"
 #include "server/proxy/forward_run.h"
+#include "server/stream/scratch.h"
 
 size_t forwarding_most_body(const struct forwarding *forwarding)
 {
@@ -225,12 +226,25 @@ static void forwarding_delay_over(struct timer *timer)
     forwarding_exit(forwarding, stream);
 }
 
+/** An answer that comes before the request is whole is kept: a far side that sends what it reads
+ * must not wait for us, who wait for it. It is stopped before there is no room for another piece.
+ */
+static void forwarding_keep(const struct forwarding *forwarding, struct leg *leg, size_t more)
+{
+    size_t most = forwarding_most_body(forwarding);
+    if (leg && leg->collected.size + more + 2 * SCRATCH_INPUT > most)
+        leg_pause(leg, true);
+}
+
 void forwarding_ready(struct forwarding *forwarding)
 {
     forwarding->ready = true;
+    if (forwarding->waits && forwarding->tunnels) {
+        leg_pause(forwarding->chosen, true);
+        return;
+    }
     if (forwarding->waits) {
-        if (forwarding->chosen)
-            leg_pause(forwarding->chosen, true);
+        forwarding_keep(forwarding, forwarding->chosen, 0);
         return;
     }
     if (forwarding->job.delay_ns <= 0) {
@@ -325,7 +339,9 @@ static void forwarding_make(struct forwarding *forwarding)
 void forwarding_informed(struct forwarding *forwarding, struct leg *leg, unsigned status,
                          const struct headers *headers)
 {
-    bool only = leg == forwarding->legs && !leg->next;
+    bool only = true;
+    for (const struct leg *other = forwarding->legs; other; other = other->next)
+        only &= other == leg || other->state == LEG_FAILED;
     /* 100 was said when the request was read */
     if (only && !leg->config && status != 100)
         exchange_informational(forwarding->exchange, status, headers);
@@ -447,6 +463,19 @@ static void forwarding_failed(struct forwarding *forwarding, struct leg *leg)
         forwarding_ready(forwarding);
 }
 
+/** Stops the client where the far side does not keep up. */
+static void forwarding_balance(struct forwarding *forwarding)
+{
+    const struct leg *leg = forwarding->last;
+    if (!forwarding->waits || !leg)
+        return;
+    size_t left = leg->call ? leg->body.size - leg->offered : 0;
+    if (left > STREAM_HIGH_MARK)
+        exchange_stop(forwarding->exchange, true);
+    else if (left <= STREAM_LOW_MARK)
+        exchange_stop(forwarding->exchange, false);
+}
+
 static bool all_whole(const struct forwarding *forwarding)
 {
     for (const struct leg *leg = forwarding->legs; leg; leg = leg->next)
@@ -470,6 +499,9 @@ void forwarding_leg_ended(struct forwarding *forwarding, struct leg *leg)
     } else if (forwarding->begun) {
         forwarding_finish(forwarding);
     }
+    /* the rest of the request is read though nobody takes it */
+    if (!forwarding->left)
+        forwarding_balance(forwarding);
     forwarding_exit(forwarding, stream);
 }
 
@@ -533,19 +565,6 @@ void forwarding_ask(struct forwarding *forwarding, enum leg_kind kind)
 }
 
 /* A request that is forwarded while it comes. */
-
-/** Stops the client where the far side does not keep up. */
-static void forwarding_balance(struct forwarding *forwarding)
-{
-    const struct leg *leg = forwarding->last;
-    if (!forwarding->waits || !leg)
-        return;
-    size_t left = leg->call ? leg->body.size - leg->offered : 0;
-    if (left > STREAM_HIGH_MARK)
-        exchange_stop(forwarding->exchange, true);
-    else if (left <= STREAM_LOW_MARK)
-        exchange_stop(forwarding->exchange, false);
-}
 
 static void forwarding_request(struct exchange *exchange)
 {
