@@ -196,7 +196,9 @@ static void give_theirs(struct forwarding *forwarding)
         give_made(forwarding, &head);
         return;
     }
-    head.content_length = chosen->content_length;
+    /* 304 tells the length of what it does not carry: another status would promise it */
+    bool promises = !has_body(forwarding, chosen->status) && has_body(forwarding, given->status);
+    head.content_length = promises ? 0 : chosen->content_length;
     give_head(forwarding, &head);
     if (!forwarding->left)
         exchange_body(forwarding->exchange, buf_str(&chosen->collected));
@@ -393,8 +395,11 @@ bool forwarding_body(struct forwarding *forwarding, struct leg *leg, struct str 
     struct exchange *exchange = forwarding->exchange;
     if (forwarding->collects)
         return response && response->makes_body && !response->reads_body;
-    if (!forwarding->begun || leg != forwarding->chosen)
+    if (!forwarding->begun || leg != forwarding->chosen) {
+        if (forwarding->waits)
+            forwarding_keep(forwarding, leg, bytes.size);
         return false;
+    }
     struct stream *stream = forwarding_enter(forwarding);
     exchange_body(exchange, bytes);
     if (!forwarding->left && exchange_queued(exchange) > STREAM_HIGH_MARK)
