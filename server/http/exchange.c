@@ -287,9 +287,9 @@ bool exchange_tunnel(struct exchange *exchange, const struct response_head *head
     stream_enter(exchange->stream);
     exchange_begin(exchange, head->status);
     exchange->tunnel = tunnel;
-    exchange->codec->tunnel(exchange, head);
     /* what follows is no answer of HTTP any more */
-    exchange_journal_response(exchange, 0);
+    if (exchange->codec->tunnel(exchange, head))
+        exchange_journal_response(exchange, 0);
     stream_leave(exchange->stream);
     return true;
 }

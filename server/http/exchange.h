@@ -56,8 +56,9 @@ struct exchange_codec {
     /** Bytes of the answer that wait to be sent; NULL: those of the stream. */
     size_t (*queued)(const struct exchange *exchange);
     /** The head that makes a tunnel (101, or 2xx to CONNECT): from here body() sends the bytes as
-     * they are, and the client's go to exchange->tunnel. NULL: the protocol has no such thing. */
-    void (*tunnel)(struct exchange *exchange, const struct response_head *head);
+     * they are, and the client's go to exchange->tunnel. NULL: the protocol has no such thing.
+     * Returns false where the codec ends the connection within or instead of the head. */
+    bool (*tunnel)(struct exchange *exchange, const struct response_head *head);
     /** In a tunnel: our half ends. */
     void (*tunnel_end)(struct exchange *exchange);
     /** Bytes of a tunnel that were not taken are offered again; a request that stopped is read on.

@@ -347,7 +347,7 @@ static void read_on(struct exchange *exchange)
     h2_leave(h2);
 }
 
-static void write_tunnel(struct exchange *exchange, const struct response_head *head)
+static bool write_tunnel(struct exchange *exchange, const struct response_head *head)
 {
     struct h2_exchange *x = h2_exchange_of(exchange);
     struct block block;
@@ -358,6 +358,7 @@ static void write_tunnel(struct exchange *exchange, const struct response_head *
     submit_head(x, &block);
     write_soon(x->h2);
     read_on(exchange);
+    return true;
 }
 
 static void write_tunnel_end(struct exchange *exchange)

@@ -251,6 +251,11 @@ bool call_may_repeat(const struct call *call, bool untouched)
            !call->pool->closed && (untouched || (call->end.reused && call->repeatable));
 }
 
+bool call_is_repeated(const struct call *call)
+{
+    return call->repeatable && !call->request.has_body;
+}
+
 void call_again(struct call *call)
 {
     call->retried = true;

@@ -95,7 +95,7 @@ struct call_h1 *call_h1_take(struct call_site *site, const struct call *call)
     while (site->idle) {
         struct call_h1 *h1 = site->idle;
         struct stream *stream = h1->stream;
-        bool look = !call->repeatable || call->active_ns - h1->idle_since_ns > CALL_LOOK_NS;
+        bool look = !call_is_repeated(call) || call->active_ns - h1->idle_since_ns > CALL_LOOK_NS;
         /* what waits in the kernel is its end, or bytes that nobody asked for: both close it, and
          * take it off the list */
         if (look && !stream_is_quiet(stream)) {

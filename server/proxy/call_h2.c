@@ -221,7 +221,8 @@ static void h2_detach(struct call *call)
  * connection, and others with it. */
 static bool h2_looks_good(struct call_h2 *h2, const struct call *call)
 {
-    if (h2->calls || (call->repeatable && call->active_ns - h2->idle_since_ns <= CALL_LOOK_NS) ||
+    if (h2->calls ||
+        (call_is_repeated(call) && call->active_ns - h2->idle_since_ns <= CALL_LOOK_NS) ||
         stream_is_quiet(h2->stream))
         return true;
     /* within a callback of its own: what waits is being read */

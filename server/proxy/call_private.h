@@ -161,6 +161,9 @@ void call_attach(struct call *call, const struct call_codec *codec, void *connec
 void call_release_pending(struct call *call);
 /** Frees the calls that are kept for use. */
 void call_pool_drop_unused(struct call_pool *pool);
+/** Whether it will be made once more where a kept connection turns out to be gone: it has no body
+ * that may have begun to be sent. */
+bool call_is_repeated(const struct call *call);
 /** The call has left its connection: once more, on a new one. */
 void call_again(struct call *call);
 /** Whether that is allowed, where nothing of an answer came. `untouched`: the far side says that it

@@ -200,6 +200,8 @@ void forwarding_give_tunnel(struct forwarding *forwarding)
         .no_date = true,
     };
     forwarding->begun = true;
+    /* it is answered: what passes now has no limit in time */
+    timer_stop(&forwarding->give_up);
     if (!exchange_tunnel(exchange, &head, &tunnel_user)) {
         forwarding->begun = false;
         forwarding->tunnels = false;
