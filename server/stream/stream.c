@@ -169,8 +169,8 @@ static void stream_fin(struct stream *stream)
     stream->protocol->ended(stream, false);
 }
 
-/** Whether a connection that the kernel calls closed was reset. Where our FIN went first it is closed
- * by the peer's FIN, too, with bytes that wait to be read. Takes no error off the socket. */
+/** Whether a connection that the kernel calls closed was reset. Where our FIN went first it is
+ * closed by the peer's FIN, too, with bytes that wait to be read. Takes no error off the socket. */
 static bool stream_was_reset(const struct stream *stream)
 {
     struct pollfd look = {.fd = stream->watcher.fd};
