@@ -241,10 +241,6 @@ static void forwarding_keep(const struct forwarding *forwarding, struct leg *leg
 void forwarding_ready(struct forwarding *forwarding)
 {
     forwarding->ready = true;
-    if (forwarding->waits && forwarding->tunnels) {
-        leg_pause(forwarding->chosen, true);
-        return;
-    }
     if (forwarding->waits) {
         forwarding_keep(forwarding, forwarding->chosen, 0);
         return;
@@ -328,7 +324,7 @@ static void forwarding_make(struct forwarding *forwarding)
         .reason = chosen ? chosen->reason : (struct str){0},
         .headers = chosen ? &chosen->headers : NULL,
         .body = chosen && forwarding->collects ? buf_str(&chosen->collected) : (struct str){0},
-        .bodiless = !chosen || !has_body(forwarding, chosen->status),
+        .bodiless = !chosen || forwarding->tunnels || !has_body(forwarding, chosen->status),
     };
     struct str why = {0};
     if (!fill_answers(forwarding, &why) ||
@@ -367,12 +363,33 @@ static void forwarding_choose(struct forwarding *forwarding, struct leg *leg)
     }
 }
 
+/** Makes the head of a tunnel once all calls are whole; `response` may make another answer of it.
+ */
+static void forwarding_make_tunnel(struct forwarding *forwarding)
+{
+    struct leg *leg = forwarding->chosen;
+    struct forward_given *given = &forwarding->given;
+    for (const struct leg *other = forwarding->legs; other; other = other->next)
+        if (other->config && other->state < LEG_WHOLE)
+            return;
+    forwarding_make(forwarding);
+    bool stays = leg->kind == LEG_UPGRADE ? given->status == 101 : given->status / 100 == 2;
+    if (!forwarding->own_status && !stays) {
+        leg_give_up(leg);
+        headers_remove(&given->headers, STR("upgrade"));
+        forwarding->tunnels = false;
+        forwarding->collects = true;
+    }
+    forwarding_ready(forwarding);
+}
+
 void forwarding_tunnel(struct forwarding *forwarding, struct leg *leg)
 {
     struct stream *stream = forwarding_enter(forwarding);
     forwarding_choose(forwarding, leg);
     forwarding->tunnels = true;
-    forwarding_ready(forwarding);
+    leg_pause(leg, true);
+    forwarding_make_tunnel(forwarding);
     forwarding_exit(forwarding, stream);
 }
 
@@ -496,13 +513,13 @@ void forwarding_leg_ended(struct forwarding *forwarding, struct leg *leg)
     struct stream *stream = forwarding_enter(forwarding);
     if (leg->state == LEG_FAILED) {
         forwarding_failed(forwarding, leg);
-    } else if (forwarding->collects) {
-        if (all_whole(forwarding)) {
-            forwarding_make(forwarding);
-            forwarding_ready(forwarding);
-        }
     } else if (forwarding->begun) {
         forwarding_finish(forwarding);
+    } else if (forwarding->tunnels) {
+        forwarding_make_tunnel(forwarding);
+    } else if (forwarding->collects && all_whole(forwarding)) {
+        forwarding_make(forwarding);
+        forwarding_ready(forwarding);
     }
     /* the rest of the request is read though nobody takes it */
     if (!forwarding->left)

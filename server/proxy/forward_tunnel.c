@@ -194,9 +194,9 @@ void forwarding_give_tunnel(struct forwarding *forwarding)
     struct exchange *exchange = forwarding->exchange;
     struct leg *leg = forwarding->chosen;
     struct response_head head = {
-        .status = leg->status,
-        .reason = leg->reason,
-        .headers = &leg->headers,
+        .status = forwarding->given.status,
+        .reason = forwarding->given.reason,
+        .headers = &forwarding->given.headers,
         .no_date = true,
     };
     forwarding->begun = true;
