@@ -74,6 +74,8 @@ void stream_update(struct stream *stream)
     /* tests of what stands above streams use ones without a socket */
     if (stream->closed || stream->dialing || !stream->watcher.loop)
         return;
+    if (stream->top)
+        stages_mark(stream);
     if (stream->failed)
         events = UV_READABLE;
     else if (!stream->socket_ended && (stream->closing || !input_is_full(stream)))
@@ -82,8 +84,8 @@ void stream_update(struct stream *stream)
         events = UV_DISCONNECT;
     if (stream->pushing || (stream->queue && !timer_is_active(&stream->queue->soon)))
         events |= UV_WRITABLE;
-    /* what stages held is gone: writable() is due, though the queue was never full */
-    else if (stream->top && stream->was_high && stream_queued(stream) <= STREAM_LOW_MARK)
+    /* what stages held is gone, maybe with them: writable() is due, though the queue was never full */
+    else if (stream->was_high && !stream->closing && stream_queued(stream) <= STREAM_LOW_MARK)
         events |= UV_WRITABLE;
     watcher_set(&stream->watcher, events);
 }
