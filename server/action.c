@@ -626,6 +626,7 @@ const struct member server_actions[] = {
     {"fault", &action_fault_type, "Puts a fault on a port or route.", &action_fault, 0},
     {"heal", &action_heal_type, "Lifts faults.", &action_heal, 0},
     {"goaway", &action_goaway_type, "Sends GOAWAY on HTTP/2 connections.", &action_goaway, 0},
-    {"health", &type_node, "Sets a gRPC health status.", NULL, ROW_LATER},
+    {"health", &action_health_type, "Sets the health of services of a gRPC upstream.",
+     &action_health, 0},
     {0},
 };
