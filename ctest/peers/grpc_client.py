@@ -66,6 +66,11 @@ def paced():
         yield request
 
 
+def shown(message):
+    """What came for a message; null for none, which grpcio takes for one that was cut."""
+    return None if message is None else json_format.MessageToDict(message)
+
+
 def metadata(items):
     return {key: value if isinstance(value, str) else base64.b64encode(value).decode()
             for key, value in items or ()}
@@ -82,7 +87,7 @@ try:
     if streams[1]:
         running = call(given, **options)
         for answer in running:
-            result["messages"].append(json_format.MessageToDict(answer))
+            result["messages"].append(shown(answer))
             answered.put(None)
             if args.each:
                 print("message", json.dumps(result["messages"][-1]), flush=True)
@@ -90,7 +95,7 @@ try:
                 running.cancel()
     else:
         answer, running = call.with_call(given, **options)
-        result["messages"].append(json_format.MessageToDict(answer))
+        result["messages"].append(shown(answer))
 except grpc.RpcError as error:
     running = error
 result["code"] = running.code().name

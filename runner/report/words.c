@@ -297,8 +297,8 @@ static bool server_what(const struct journal *journal, const struct entry *entry
         print_response(journal, entry, number, times, into);
         return true;
     case ENTRY_MESSAGE:
-        buf_printf(into, "message %lld of " STR_FMT, (long long)entry->value,
-                   STR_ARG(entry_text(entry)));
+        buf_printf(into, "message %lld", (long long)entry->value);
+        print_text(" of ", entry_text(entry), into);
         return true;
     case ENTRY_REFUSED:
         print_refused(entry, into);

@@ -53,7 +53,26 @@ static void call_deadline(struct grpc_call *call)
 static void call_clear(void *object)
 {
     struct grpc_call *call = object;
+    timer_stop(&call->late);
     grpc_frames_clear(&call->frames);
+}
+
+/** The request does not wait for its end any more. */
+static void call_begin_early(struct grpc_call *call)
+{
+    call->early = true;
+    call->taken = 0;
+    timer_stop(&call->late);
+    call->exchange->codec->early(call->exchange);
+}
+
+static void call_late(struct timer *timer)
+{
+    struct grpc_call *call = CONTAINER_OF(timer, struct grpc_call, late);
+    if (call->exchange->state != EXCHANGE_READING || call->early)
+        return;
+    call_fail(call, GRPC_DEADLINE_EXCEEDED, STR("Deadline Exceeded"));
+    call_begin_early(call);
 }
 
 static bool is_grpc_type(struct str type)
@@ -87,6 +106,9 @@ static struct grpc_call *call_of(struct exchange *exchange)
     arena_defer(arena, call_clear, call);
     call_encodings(call);
     call_deadline(call);
+    timer_init(&call->late, exchange->stream->port->server->loop, call_late);
+    if (call->deadline_ns)
+        timer_start_at(&call->late, call->deadline_ns);
     exchange->call = call;
     return call;
 }
@@ -212,9 +234,7 @@ static void call_reads(struct exchange *exchange)
     bool begins = call->status || (call->count && grpc_call_is_bidirectional(call));
     if (!begins || exchange->state != EXCHANGE_READING)
         return;
-    call->early = true;
-    call->taken = 0;
-    exchange->codec->early(exchange);
+    call_begin_early(call);
 }
 
 /** At least one message of the largest size. */
@@ -259,6 +279,7 @@ static bool call_arrived(struct exchange *exchange)
     struct grpc_call *call = call_of(exchange);
     if (!call)
         return false;
+    timer_stop(&call->late);
     if (!call->early) {
         call_take_body(call);
         call_end(call);
@@ -317,6 +338,41 @@ void grpc_call_go_on(struct grpc_call *call)
 
 /* Answering. */
 
+static struct str content_type(const struct grpc_call *call)
+{
+    return call->flaws.wrong_content_type ? STR("text/html") : STR("application/grpc");
+}
+
+/** Whether a fault is for the first message. */
+static bool flaws_need_message(const struct grpc_call *call)
+{
+    const struct grpc_flaws *flaws = &call->flaws;
+    return flaws->truncated || flaws->oversized || flaws->compressed_flag || flaws->invalid;
+}
+
+/** Sends the first message as the faults have it. */
+static void send_flawed(struct grpc_call *call, struct str message, bool compressed)
+{
+    const struct grpc_flaws *flaws = &call->flaws;
+    unsigned char head[GRPC_FRAME_HEAD];
+    if (flaws->invalid) {
+        /* a field that goes on beyond its end */
+        message = STR("\x0a\x7f");
+        compressed = false;
+    }
+    uint32_t length = (uint32_t)message.size;
+    if (flaws->truncated) {
+        length = message.size ? length : 1;
+        message.size /= 2;
+    }
+    if (flaws->oversized)
+        length = (uint32_t)flaws->oversized;
+    call->broken = length != message.size;
+    grpc_frame_head(head, compressed || flaws->compressed_flag, length);
+    exchange_body(call->exchange, (struct str){(const char *)head, sizeof head});
+    exchange_body(call->exchange, message);
+}
+
 void grpc_call_head(struct grpc_call *call, const struct headers *extra, bool no_date)
 {
     struct exchange *exchange = call->exchange;
@@ -324,7 +380,9 @@ void grpc_call_head(struct grpc_call *call, const struct headers *extra, bool no
     struct headers headers = {0};
     struct response_head head = {
         .status = 200, .headers = &headers, .content_length = -1, .no_date = no_date};
-    headers_add(&headers, arena, STR("content-type"), STR("application/grpc"));
+    if (call->flaws.compressed_flag)
+        call->answer_encoding = GRPC_IDENTITY;
+    headers_add(&headers, arena, STR("content-type"), content_type(call));
     if (call->answer_encoding != GRPC_IDENTITY)
         headers_add(&headers, arena, STR("grpc-encoding"),
                     str_of(grpc_encoding_name(call->answer_encoding)));
@@ -338,30 +396,47 @@ void grpc_call_send(struct grpc_call *call, struct str message)
 {
     struct buf packed;
     struct buf framed;
+    if (call->broken)
+        return;
     bool compressed = call->answer_encoding != GRPC_IDENTITY;
     buf_init(&packed, BUF_OWN);
     buf_init(&framed, BUF_OWN);
     if (compressed && grpc_compress(call->answer_encoding, message, &packed) == 0)
         message = buf_str(&packed);
-    if (grpc_frame_write(&framed, compressed, message) == 0)
+    if (call->sent++ == 0 && flaws_need_message(call))
+        send_flawed(call, message, compressed);
+    else if (grpc_frame_write(&framed, compressed, message) == 0)
         exchange_body(call->exchange, buf_str(&framed));
     buf_clear(&packed);
     buf_clear(&framed);
+}
+
+/** What faults do before the end of an answer. */
+static void finish_flawed(struct grpc_call *call)
+{
+    const struct grpc_flaws *flaws = &call->flaws;
+    bool needs = flaws->extra || flaws->no_trailers || (flaws_need_message(call) && !call->sent);
+    if (needs && call->exchange->state == EXCHANGE_WAITING)
+        grpc_call_head(call, NULL, true);
+    if ((flaws_need_message(call) && !call->sent) || flaws->extra)
+        grpc_call_send(call, STR(""));
 }
 
 void grpc_call_finish(struct grpc_call *call, int status, struct str message,
                       const struct headers *trailers)
 {
     struct exchange *exchange = call->exchange;
+    finish_flawed(call);
     struct arena *arena = exchange_arena(exchange);
     struct headers block = {0};
     bool alone = exchange->state == EXCHANGE_WAITING;
     const char *name = grpc_status_name(status);
     if (alone)
-        headers_add(&block, arena, STR("content-type"), STR("application/grpc"));
+        headers_add(&block, arena, STR("content-type"), content_type(call));
     if (alone && status == GRPC_UNIMPLEMENTED)
         headers_add(&block, arena, STR("grpc-accept-encoding"), STR("identity,gzip"));
-    headers_add(&block, arena, STR("grpc-status"), arena_printf(arena, "%d", status));
+    headers_add(&block, arena, STR("grpc-status"),
+                call->flaws.bad_status ? STR("bad") : arena_printf(arena, "%d", status));
     if (message.size) {
         struct buf text;
         buf_init(&text, BUF_OWN);
@@ -373,7 +448,7 @@ void grpc_call_finish(struct grpc_call *call, int status, struct str message,
         headers_add(&block, arena, trailers->items[i].name, trailers->items[i].value);
     exchange->verdict = name ? name : "a status without a name";
     if (!alone) {
-        exchange_finish(exchange, &block);
+        exchange_finish(exchange, call->flaws.no_trailers ? NULL : &block);
         return;
     }
     struct response_head head = {

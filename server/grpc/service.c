@@ -329,6 +329,15 @@ static enum read_result check_answer(struct reader *reader, const struct protos 
     return result;
 }
 
+enum read_result grpc_check_respond(struct reader *reader, const struct protos *protos,
+                                    const struct route_config *route, const struct respond *respond)
+{
+    struct place place;
+    struct str rpc = match_rpc(route->match, &place);
+    const struct proto_method *method = protos && rpc.data ? protos_method(protos, rpc) : NULL;
+    return method && !respond->http_key ? check_answer(reader, protos, method, respond) : READ_OK;
+}
+
 static enum read_result check_answers(struct reader *reader, const struct protos *protos,
                                       const struct proto_method *method, const struct list *answers)
 {

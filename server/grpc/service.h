@@ -10,6 +10,8 @@
 #include "schema/table.h"
 #include "server/grpc/protos.h"
 
+struct respond;
+struct route_config;
 struct upstream_config;
 
 /** A file that is named. */
@@ -42,6 +44,12 @@ enum read_result grpc_check_upstream(struct reader *reader, const struct node *n
 /** Refuses a grpc upstream without protos: not for a `switch`, which may leave them as they are. */
 enum read_result grpc_check_protos(struct reader *reader, const struct node *node,
                                    const struct upstream_config *config);
+
+/** Checks the messages of an answer that an action gives in the place of a route's. NULL protos are
+ * fine. */
+enum read_result grpc_check_respond(struct reader *reader, const struct protos *protos,
+                                    const struct route_config *route,
+                                    const struct respond *respond);
 
 /** [int] enum grpc_health. */
 extern const struct type grpc_health_type;

@@ -350,12 +350,15 @@ static void read_on(struct exchange *exchange)
 static void write_early(struct exchange *exchange)
 {
     struct h2_exchange *x = h2_exchange_of(exchange);
+    struct h2 *h2 = x->h2;
+    h2_enter(h2);
     buf_consume(&x->body, x->body.size);
     x->connect = true;
     exchange->stops = true;
     h2_exchange_was_read(x);
     x->arrived = true;
     h2_notice(x);
+    h2_leave(h2);
 }
 
 static void write_tunnel(struct exchange *exchange, const struct response_head *head)
