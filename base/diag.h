@@ -42,6 +42,7 @@ struct diagnostics {
     struct diagnostic *first;
     struct diagnostic *last;
     size_t count;
+    bool harness; /**< some of it is not the spec's fault: a program is not installed */
 };
 
 void diagnostics_init(struct diagnostics *diagnostics);
