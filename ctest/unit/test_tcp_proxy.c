@@ -624,8 +624,8 @@ START_TEST(test_many_connections_at_once)
     ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
     size_t fit = limit.rlim_cur > FDS_ELSE ? (size_t)(limit.rlim_cur - FDS_ELSE) / FDS_EACH : 0;
     size_t count = fit < MOST ? fit : MOST;
-    struct both *all = calloc(count, sizeof *all);
     ck_assert_uint_ge(count, 100);
+    struct both *all = calloc(count, sizeof *all);
     proxy_open(&proxy, PLAIN);
     for (size_t i = 0; i < count; i++) {
         all[i] = proxy_connect(&proxy);
@@ -670,6 +670,7 @@ START_TEST(test_a_loop_ends)
     struct str note = {rig_entry(&proxy.rig, ENTRY_NOTE)->data,
                        rig_entry(&proxy.rig, ENTRY_NOTE)->data_size};
     ck_assert_msg(str_find(note, STR("loop")) >= 0, STR_FMT, STR_ARG(note));
+    heard_clear(&heard);
     close(client);
     proxy_clear(&proxy);
 }
@@ -678,8 +679,8 @@ END_TEST
 UNIT_MAIN("tcp-proxy", test_each_half_ends_by_itself, test_the_far_side_may_end_its_half_first,
           test_what_came_before_the_far_side_stands_is_not_lost,
           test_an_end_behind_bytes_waits_until_the_far_side_stands,
-          test_a_reset_is_passed_on_as_one,
-          test_bytes_before_a_reset_arrive, test_much_arrives_byte_for_byte_in_both_directions,
+          test_a_reset_is_passed_on_as_one, test_bytes_before_a_reset_arrive,
+          test_much_arrives_byte_for_byte_in_both_directions,
           test_a_slow_reader_hears_the_end_after_its_own, test_a_slow_reader_stops_a_fast_writer,
           test_a_stage_on_a_busy_connection_strikes_at_once,
           test_a_far_side_that_refuses_ends_the_client_by_fin, test_with_dial_first_it_is_a_reset,

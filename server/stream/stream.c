@@ -84,7 +84,8 @@ void stream_update(struct stream *stream)
         events = UV_DISCONNECT;
     if (stream->pushing || (stream->queue && !timer_is_active(&stream->queue->soon)))
         events |= UV_WRITABLE;
-    /* what stages held is gone, maybe with them: writable() is due, though the queue was never full */
+    /* what stages held is gone, maybe with them: writable() is due, though the queue was never full
+     */
     else if (stream->was_high && !stream->closing && stream_queued(stream) <= STREAM_LOW_MARK)
         events |= UV_WRITABLE;
     watcher_set(&stream->watcher, events);
@@ -171,8 +172,8 @@ static void stream_fin(struct stream *stream)
     stream->protocol->ended(stream, false);
 }
 
-/** Whether a connection that the kernel calls closed was reset. Where our FIN went first it is closed
- * by the peer's FIN, too, with bytes that wait to be read. Takes no error off the socket. */
+/** Whether a connection that the kernel calls closed was reset. Where our FIN went first it is
+ * closed by the peer's FIN, too, with bytes that wait to be read. Takes no error off the socket. */
 static bool stream_was_reset(const struct stream *stream)
 {
     struct pollfd look = {.fd = stream->watcher.fd};

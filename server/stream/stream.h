@@ -67,8 +67,8 @@ struct protocol {
      */
     bool (*pull)(struct stream *stream, ssize_t *got);
     /**
-     * The connection is to end behind bytes that were offered and not taken yet: takes them now. May
-     * be NULL: they are lost.
+     * The connection is to end behind bytes that were offered and not taken yet: takes them now.
+     * May be NULL: they are lost.
      *
      * @return false: it cannot yet, and is asked again for a while
      */
