@@ -284,7 +284,8 @@ START_TEST(test_tells_wrong_mappings)
     check_message("inner: {A: {flag: true}}", "'A' is not a name",
                   "a name starts with a letter a-z and holds letters a-z, digits and '-'");
     check_message("steps: [run]", "'run' needs a value", "write {run: …}");
-    check_message("steps: [runn]", "expected a mapping (step), found a string 'runn'", "");
+    check_message("steps: [runn]", "expected a mapping (step), found a string 'runn'",
+                  "did you mean 'run'?");
     check_message("limits: true", "expected a mapping (limits), found 'true'", "");
     check_message("{\"a\\x01b\xc3\xa9\": 1}", "unknown key 'a?b\xc3\xa9' in thing", "");
 }

@@ -450,13 +450,13 @@ static struct str tcp_waiting(struct attempt *attempt, struct arena *arena)
     if (try->scripted && tcp_expect_waits(try->expect))
         return arena_printf(arena, "the end of the connection by " STR_FMT,
                             STR_ARG(try->request->to));
-    if (try->scripted || connection->run.state == SCRIPT_SENDING)
+    if (try->scripted || connection->run.state == SCRIPT_SENDING) {
+        size_t left = connection->run.unsent.size + stream_queued(connection->stream);
         return arena_printf(arena,
-                            STR_FMT " to read: %llu bytes of a send have not been taken (nothing "
+                            STR_FMT " to read: %zu bytes of a send have not been taken (nothing "
                                     "is received while it goes on)",
-                            STR_ARG(try->request->to),
-                            (unsigned long long)(connection->run.unsent.size +
-                                                 stream_queued(connection->stream)));
+                            STR_ARG(try->request->to), left);
+    }
     buf_init(&words, BUF_OWN);
     script_describe(&connection->run, &words);
     struct str text = words.size ? arena_printf(arena, STR_FMT " from " STR_FMT,
@@ -478,10 +478,10 @@ static void tcp_expire(struct attempt *attempt)
     if (try->concluding)
         return;
     try_fail(try, connected ? "timeout" : "connect-timeout",
-             connected ? arena_printf(attempt->arena,
-                                      "the step's timeout ran out, waiting for " STR_FMT,
-                                      STR_ARG(tcp_waiting(attempt, attempt->arena)))
-                       : STR("no connection within the step's timeout"));
+             connected
+                 ? arena_printf(attempt->arena, "the step's timeout ran out, waiting for " STR_FMT,
+                                STR_ARG(tcp_waiting(attempt, attempt->arena)))
+                 : STR("no connection within the step's timeout"));
 }
 
 /* Captures. */

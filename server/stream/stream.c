@@ -84,7 +84,8 @@ void stream_update(struct stream *stream)
         events = UV_DISCONNECT;
     if (stream->pushing || (stream->queue && !timer_is_active(&stream->queue->soon)))
         events |= UV_WRITABLE;
-    /* what stages held is gone, maybe with them: writable() is due, though the queue was never full */
+    /* what stages held is gone, maybe with them: writable() is due, though the queue was never full
+     */
     else if (stream->was_high && !stream->closing && stream_queued(stream) <= STREAM_LOW_MARK)
         events |= UV_WRITABLE;
     watcher_set(&stream->watcher, events);
