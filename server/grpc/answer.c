@@ -77,6 +77,8 @@ static bool answers_each(const struct grpc_answer *answer)
 static size_t answer_count(const struct grpc_answer *answer)
 {
     const struct respond *respond = answer->job.respond;
+    if (!answer->call->method)
+        return 0;
     if (respond && respond->messages)
         return respond->messages->count;
     bool fails = respond && respond->status.grpc && respond->status.grpc->code != GRPC_OK;
@@ -112,12 +114,12 @@ static ptrdiff_t answer_send(struct grpc_answer *answer)
         answer->turn = answer->turn->next;
     }
     if (config)
-        error = message_encode(call->config->pool, call->method->output,
+        error = message_encode(call->config.pool, call->method->output,
                                template_json(config->template, &answer->job.context, scratch), NULL,
                                &bytes, &problems);
     else
         error =
-            message_encode(call->config->pool, call->method->output, json_object(scratch),
+            message_encode(call->config.pool, call->method->output, json_object(scratch),
                            &(struct message_encoding){.fill_required = true}, &bytes, &problems);
     if (error)
         why = arena_copy(answer->arena,
@@ -144,7 +146,7 @@ static bool answer_details(struct grpc_answer *answer, struct str message, struc
     struct str why = {0};
     struct buf bytes;
     buf_init(&bytes, BUF_OWN);
-    bool good = grpc_details_encode(answer->call->config->pool, status, message,
+    bool good = grpc_details_encode(answer->call->config.pool, status, message,
                                     &answer->job.context, answer->arena, &bytes, &why);
     if (good) {
         headers_add(trailers, answer->arena, STR("grpc-status-details-bin"),

@@ -127,7 +127,7 @@ static void answer_health(struct grpc_call *call)
     struct exchange *exchange = call->exchange;
     struct grpc_health_state *state = upstream_health(exchange->stream->port->owner);
     struct str service = bytes_field(call->first->bytes, 1);
-    int status = health_of(state, call->config, service);
+    int status = health_of(state, &call->config, service);
     if (call->built_in == GRPC_HEALTH_CHECK && !status) {
         grpc_call_finish(call, GRPC_NOT_FOUND, STR("unknown service"), NULL);
         return;
@@ -253,7 +253,7 @@ static void reflect(struct grpc_call *call)
     for (; call->first; call->first = call->first->next) {
         struct buf message;
         buf_init(&message, BUF_OWN);
-        put_answer(&message, call->config->pool, call->first->bytes);
+        put_answer(&message, call->config.pool, call->first->bytes);
         grpc_call_send(call, buf_str(&message));
         buf_clear(&message);
     }

@@ -96,7 +96,7 @@ static struct grpc_call *call_of(struct exchange *exchange)
     struct arena *arena = exchange_arena(exchange);
     struct grpc_call *call = arena_alloc(arena, sizeof *call);
     call->exchange = exchange;
-    call->config = config;
+    call->config = *config;
     call->rpc = str_starts(request->path, STR("/")) ? str_from(request->path, 1) : request->path;
     call->method = config->pool ? protos_method(config->pool, call->rpc) : NULL;
     if (!call->method)
@@ -146,8 +146,8 @@ static bool call_unpack(struct grpc_call *call, const struct grpc_frame *frame, 
                           "grpc-encoding"));
         return !frame->compressed;
     }
-    buf_init(&plain, call->config->max_message < BUF_OWN ? (size_t)call->config->max_message
-                                                         : (size_t)BUF_OWN);
+    buf_init(&plain, call->config.max_message < BUF_OWN ? (size_t)call->config.max_message
+                                                        : (size_t)BUF_OWN);
     enum grpc_decoded decoded = grpc_decompress(call->encoding, frame->bytes, &plain);
     *bytes = arena_copy(arena, buf_str(&plain));
     buf_clear(&plain);
@@ -156,7 +156,7 @@ static bool call_unpack(struct grpc_call *call, const struct grpc_frame *frame, 
     if (decoded == GRPC_DECODE_LARGE)
         call_fail(call, GRPC_RESOURCE_EXHAUSTED,
                   arena_printf(arena, "a message is larger than %llu bytes when decompressed",
-                               (unsigned long long)call->config->max_message));
+                               (unsigned long long)call->config.max_message));
     return decoded == GRPC_DECODED;
 }
 
@@ -169,7 +169,7 @@ static void call_add(struct grpc_call *call, const struct grpc_frame *frame)
     if (call->method) {
         const struct message_decoding decoding = {.defaults = true};
         struct message_problem problem;
-        received->json = message_decode(arena, call->config->pool, call->method->input,
+        received->json = message_decode(arena, call->config.pool, call->method->input,
                                         received->bytes, &decoding, &problem);
         if (!received->json) {
             call_fail(call, GRPC_INTERNAL,
@@ -202,7 +202,7 @@ static void call_feed(struct grpc_call *call, struct str bytes)
                   arena_printf(exchange_arena(call->exchange),
                                "received message larger than max (%u vs. %llu)",
                                grpc_frames_length(&call->frames),
-                               (unsigned long long)call->config->max_message));
+                               (unsigned long long)call->config.max_message));
 }
 
 static void call_take_body(struct grpc_call *call)
@@ -231,7 +231,10 @@ static void call_reads(struct exchange *exchange)
     if (!call || call->early)
         return;
     call_take_body(call);
-    bool begins = call->status || (call->count && grpc_call_is_bidirectional(call));
+    /* what fails otherwise is told once the request is whole: not all clients (curl 7.88) stand an
+     * answer that ends before */
+    bool begins = call->status == GRPC_RESOURCE_EXHAUSTED ||
+                  ((call->count || call->status) && grpc_call_is_bidirectional(call));
     if (!begins || exchange->state != EXCHANGE_READING)
         return;
     call_begin_early(call);

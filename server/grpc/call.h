@@ -43,7 +43,7 @@ struct grpc_flaws {
 
 struct grpc_call {
     struct exchange *exchange;
-    const struct grpc_config *config;
+    struct grpc_config config;         /**< as it was when the call began */
     const struct proto_method *method; /**< NULL: built in, or not known */
     enum grpc_built_in built_in;
     struct str rpc;              /**< "shop.Orders/Place" */

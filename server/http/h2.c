@@ -12,7 +12,7 @@
 enum {
     H2_FINAL_WAIT_NS = 1000 * 1000 * 1000, /**< for the answer to the PING of a drain */
     H2_MOST_DEBUG = 16384 - 8,        /**< debug data of a GOAWAY that keeps to the frame size */
-    H2_LINGER_NS = 100 * 1000 * 1000, /**< see linger() */
+    H2_LINGER_NS = 100 * 1000 * 1000, /**< see h2_linger() */
     H2_MOST_ANSWER_HEAD = 64 * 1024 * 1024,
 };
 
@@ -208,7 +208,7 @@ static void look_arrived(struct h2_exchange *x)
  * rest of it (RFC 9113 section 8.1). Not at once: a client that reads the answer and the reset
  * together may overlook the answer (curl 7.88 does). What it sends meanwhile is dropped.
  */
-static void linger(struct h2_exchange *x)
+void h2_linger(struct h2_exchange *x)
 {
     if (x->linger_ns)
         return;
@@ -224,12 +224,13 @@ static void look_sent(struct h2_exchange *x)
         break;
     case EXCHANGE_READING:
         if (!x->whole && !x->closed && !x->h2->stream->peer_ended)
-            linger(x);
+            h2_linger(x);
         else
             h2_forget(x);
         break;
     case EXCHANGE_ENDED:
-        h2_forget(x);
+        if (!x->linger_ns || x->whole || x->closed)
+            h2_forget(x);
         break;
     default:
         /* the head ended the stream; exchange_finish() is still to come */

@@ -154,6 +154,8 @@ void h2_leave(struct h2 *h2);
 void h2_flush(struct h2 *h2);
 /** Has the exchange looked at. */
 void h2_notice(struct h2_exchange *x);
+/** Answered, but the client has not ended its request: the stream is reset a little later. */
+void h2_linger(struct h2_exchange *x);
 /** Submits RST_STREAM for a stream; nghttp2's notice of it finds no exchange. */
 void h2_submit_reset(struct h2 *h2, int32_t stream_id, uint32_t code);
 /** Whether a stream was reset by h2_submit_reset(), by what nghttp2 keeps for it. */

@@ -320,6 +320,11 @@ static void write_done(struct exchange *exchange, bool close)
         return;
     h2->stream->active_ns = clock_now();
     h2_enter(h2);
+    if (exchange->call && x->connect && !x->whole && !x->closed && !h2->stream->peer_ended) {
+        h2_linger(x);
+        h2_leave(h2);
+        return;
+    }
     if (!x->closed)
         nghttp2_session_set_stream_user_data(h2->session, (int32_t)exchange->stream_id, NULL);
     h2_exchange_free(x);

@@ -72,6 +72,8 @@ void respond_start(struct exchange *exchange, const struct respond_job *job);
 /** Whether it has keys that only gRPC has; whether it has some that gRPC has not. */
 bool respond_is_grpc(const struct respond *respond);
 bool respond_is_http(const struct respond *respond);
+/** Whether it ends a call of gRPC with another status than OK. NULL: no. */
+bool respond_fails(const struct respond *respond);
 /** Its faults, a list of struct fault_config *; maybe empty. */
 const struct list *respond_faults(const struct respond *respond);
 /** The block's own delay, or NULL. */

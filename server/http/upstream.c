@@ -384,7 +384,8 @@ static bool routes_name_rpc(const struct routes *routes, const struct grpc_call 
 static bool answering_is_missed(const struct answering *answering)
 {
     const struct routes *routes = &answering->upstream->set->routes;
-    const struct grpc_call *call = answering->exchange->call;
+    bool grpc = upstream_is_grpc(answering->upstream);
+    const struct grpc_call *call = grpc ? answering->exchange->call : NULL;
     if (answering->route->config || !routes->count)
         return false;
     return !call || !call->method || routes_name_rpc(routes, call);
@@ -604,18 +605,19 @@ static void answering_route(struct answering *answering)
 static void answering_respond(struct answering *answering)
 {
     struct exchange *exchange = answering->exchange;
-    struct grpc_call *call = exchange->call;
+    /* a switch may have taken gRPC away while the request was read */
+    struct grpc_call *call = upstream_is_grpc(answering->upstream) ? exchange->call : NULL;
     struct respond_job *job = &answering->job;
     if (!call && job->respond && respond_is_grpc(job->respond)) {
         job->respond = NULL;
-        job->status = 500;
+        job->status = upstream_is_grpc(answering->upstream) ? 415 : 500;
         job->json = STR("{\"error\":\"this answer is of gRPC, and the request is not\"}");
     }
     if (!call || job->forced_status || (job->respond && respond_is_http(job->respond)))
         respond_start(exchange, job);
     else if (call->status)
         grpc_call_finish(call, call->status, call->why, NULL);
-    else if (answering->unimplemented || (!call->method && !job->respond))
+    else if (answering->unimplemented || (!call->method && !respond_fails(job->respond)))
         grpc_call_finish(
             call, GRPC_UNIMPLEMENTED,
             arena_printf(exchange_arena(exchange), "unknown rpc " STR_FMT, STR_ARG(call->rpc)),
