@@ -81,7 +81,7 @@ static int cli_wrong(struct cli *cli)
     if (cli->diagnostics.count > 1)
         buf_printf(&text, "%zu errors; nothing was run\n", cli->diagnostics.count);
     (void)!print_buf(STDERR_FILENO, &text);
-    return EXIT_WRONG;
+    return cli->diagnostics.harness ? EXIT_HARNESS : EXIT_WRONG;
 }
 
 /* Variables of the command line */
