@@ -1,6 +1,6 @@
 """A gRPC server by grpcio: shop.Orders of ctest/specs/data/shop.proto, without generated code.
 
-grpc_server.py PORT [reflection=v1|v1alpha|both|none] [tls=CERTIFICATE,KEY]
+grpc_server.py PORT|unix:PATH [reflection=v1|v1alpha|both|none] [tls=CERTIFICATE,KEY]
 
 The id of an order says what becomes of it: "status NAME message" ends with that status, "sleep MS"
 waits before, "metadata" sends back what came, "big SIZE" fills the blob, "gzip" compresses. Prints "ready" once it
@@ -176,7 +176,7 @@ def main():
         if reflection in (version, "both"):
             methods(server, "grpc.reflection." + version + ".ServerReflection",
                     {"ServerReflectionInfo": ("ss", reflect, Request)}, Response)
-    address = "127.0.0.1:" + sys.argv[1]
+    address = sys.argv[1] if sys.argv[1].startswith("unix:") else "127.0.0.1:" + sys.argv[1]
     if "tls" in options:
         certificate, key = options["tls"].split(",")
         with open(key, "rb") as key_file, open(certificate, "rb") as certificate_file:

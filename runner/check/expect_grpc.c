@@ -147,8 +147,8 @@ static bool judge_end(const struct grpc_expect *expect, const struct grpc_result
                       struct place verb_place, struct failures *failures)
 {
     if (!result->complete && result->failure.harness) {
-        failures_say(failures, verb_place, "grpc", "the call could not be made: " STR_FMT,
-                     STR_ARG(result->failure.why));
+        failures_say(failures, result->place.line ? result->place : verb_place, "grpc",
+                     "the call could not be made: " STR_FMT, STR_ARG(result->failure.why));
         return false;
     }
     if (expect && expect->error) {

@@ -298,6 +298,12 @@ static bool try_encode(struct grpc_try *try)
         if (!error)
             continue;
         const struct message_problem *problem = problems.first;
+        try->result.place = try->request->message_place;
+        if (problem->line) {
+            try->result.place.line = problem->line;
+            try->result.place.column = problem->column;
+            try->result.place.width = 1;
+        }
         try_refuse(try, arena_printf(arena, "its message: " STR_FMT "%s" STR_FMT,
                                      STR_ARG(problem->message), problem->help.size ? "; " : "",
                                      STR_ARG(problem->help)));
@@ -513,7 +519,7 @@ static const struct row source_rows[] = {
      "In the one message: the value of a singular path, or the list of what any other one finds."},
     {"metadata", &type_text, offsetof(struct source_read, name), 0, NULL,
      "The value of metadata that came before the messages; a list if it came several times."},
-    {"trailer", &type_text, offsetof(struct source_read, name), 0, NULL,
+    {"trailers", &type_text, offsetof(struct source_read, name), 0, NULL,
      "The same of what came behind them."},
     {"status", &type_node, offsetof(struct source_read, any), 0, NULL,
      "The status, as its name; the value of the key is of no matter."},
@@ -566,11 +572,11 @@ static const struct json *grpc_capture(struct attempt *attempt, const struct nod
         return capture_message(attempt, try, value, why);
     if (str_is(key, "metadata"))
         return capture_header(attempt, &try->result.metadata, "metadata", value, why);
-    if (str_is(key, "trailer"))
+    if (str_is(key, "trailers"))
         return capture_header(attempt, &try->result.trailers, "trailer", value, why);
     if (str_is(key, "status") && try->result.status >= 0)
         return json_string(attempt->arena, grpc_result_status(&try->result, attempt->arena));
-    *why = STR("a capture of a grpc step has the source jsonpath, metadata, trailer or status");
+    *why = STR("a capture of a grpc step has the source jsonpath, metadata, trailers or status");
     return NULL;
 }
 

@@ -5,13 +5,15 @@
 #ifndef GOTO_RUNNER_CLIENT_GRPC_RESULT_H
 #define GOTO_RUNNER_CLIENT_GRPC_RESULT_H
 
+#include "base/diag.h"
 #include "runner/client/http_result.h"
 
 struct grpc_result {
     bool complete; /**< the call came to its end; else `failure` says what happened */
     struct http_failure failure;
     bool by_status; /**< of one that failed: it is no failure where `expect` says which status */
-    int status;     /**< -1 = the call was not even begun */
+    struct place place; /**< of what is wrong in the step, where that is known only now */
+    int status;         /**< -1 = the call was not even begun */
     struct str status_message;
     struct str derived;    /**< from what this side made the status: "RST_STREAM CANCEL"; data NULL:
                               the server sent it */
