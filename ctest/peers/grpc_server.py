@@ -1,4 +1,4 @@
-"""A gRPC server by grpcio: shop.Orders of ctest/specs/data/shop.proto, without generated code.
+"""A gRPC server by grpcio: shop.Orders of ctest/specs/data/store.proto, without generated code.
 
 grpc_server.py PORT|unix:PATH [reflection=v1|v1alpha|both|none] [tls=CERTIFICATE,KEY]
 
@@ -61,7 +61,7 @@ def message(pool, name):
 
 
 POOL = descriptor_pool.DescriptorPool()
-SHOP = compile_set(DATA, "shop.proto")
+SHOP = compile_set(DATA, "store.proto")
 load(POOL, SHOP)
 with tempfile.TemporaryDirectory() as temporary:
     with open(os.path.join(temporary, "reflection.proto"), "w", encoding="ascii") as written:
@@ -135,7 +135,7 @@ def by_name(name):
 
 
 def by_symbol(symbol):
-    return by_name("shop.proto") if symbol.startswith("shop.") else None
+    return by_name("store.proto") if symbol.startswith("shop.") else None
 
 
 def reflect(requests, context):
