@@ -42,7 +42,7 @@ struct diagnostics {
     struct diagnostic *first;
     struct diagnostic *last;
     size_t count;
-    bool harness; /**< what is missing is not the spec's fault: a program that it needs */
+    bool harness; /**< some of it is not the spec's fault: a program is not installed */
 };
 
 void diagnostics_init(struct diagnostics *diagnostics);

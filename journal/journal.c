@@ -85,6 +85,7 @@ static const char *const kind_names[ENTRY_KINDS] = {
     [ENTRY_DIAL_FAILED] = "dial-failed",
     [ENTRY_DIAL_END] = "dial-end",
     [ENTRY_FORWARD] = "forward",
+    [ENTRY_MESSAGE] = "message",
     [ENTRY_CHECK] = "check",
 };
 

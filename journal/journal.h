@@ -69,8 +69,10 @@ enum entry_kind {
                           data: a JSON object {to, address, call, method, target, given (the status
                           that the client got, 0 = none), copy, error, why}, members that are not
                           known are left out */
-    ENTRY_CHECK, /**< a check was judged; subject: its name; flags: PASSED/FAILED/SKIPPED; text:
-                    first line of why */
+    ENTRY_MESSAGE, /**< a message of gRPC came; subject: port; connection; extra: stream id; value:
+                      its number in the call, from 1; text: the rpc */
+    ENTRY_CHECK,   /**< a check was judged; subject: its name; flags: PASSED/FAILED/SKIPPED; text:
+                      first line of why */
     ENTRY_KINDS
 };
 

@@ -23,8 +23,7 @@ static ssize_t file_fill(int fd, char *into, size_t size)
     return (ssize_t)got;
 }
 
-/** Reads a whole regular file; NULL, or what is wrong. */
-static const char *file_load(struct arena *arena, const char *path, struct str *bytes)
+const char *file_load(struct arena *arena, const char *path, struct str *bytes)
 {
     const char *wrong = NULL;
     struct stat about;

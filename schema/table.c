@@ -443,6 +443,13 @@ static void table_expected(struct reader *reader, const struct table *table,
     }
     struct str what = arena_printf(reader->arena, "a mapping (%s)", table->name);
     reader_expected(reader, node, what.data);
+    if (node->kind == NODE_STRING) {
+        /* a word that was to stand for one */
+        struct nearest nearest = {.wanted = node->text};
+        const struct table_visitor visitor = {nearest_row, nearest_family, &nearest};
+        table_visit(table, &visitor);
+        diagnostics_did_you_mean(reader->diagnostics, &nearest);
+    }
     if (node->kind != NODE_NULL)
         return;
     if (table->empty_allowed)

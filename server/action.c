@@ -340,6 +340,18 @@ static const struct route_config *find_route(const struct list *upstreams, struc
     return NULL;
 }
 
+/** The protos that an upstream has at any time; NULL: none. */
+static const struct protos *protos_of(const struct list *upstreams, struct str name)
+{
+    const struct map_entry *entries = upstreams->items;
+    for (size_t i = 0; i < upstreams->count; i++) {
+        const struct upstream_config *config = entries[i].value;
+        if (str_equal(entries[i].name, name) && config->grpc.pool)
+            return config->grpc.pool;
+    }
+    return NULL;
+}
+
 enum read_result action_check_captures(struct reader *reader, const struct chosen *chosen,
                                        const struct list *upstreams)
 {
@@ -357,7 +369,9 @@ enum read_result action_check_captures(struct reader *reader, const struct chose
     if (!route)
         return READ_OK;
     struct list captures = match_captures(route->match);
-    return respond_check_path(reader, &action->respond, &captures);
+    return read_worse(respond_check_path(reader, &action->respond, &captures),
+                      grpc_check_respond(reader, protos_of(upstreams, action->scope.of), route,
+                                         &action->respond));
 }
 
 const struct list *action_respond_faults(const struct chosen *chosen, struct str *port)
@@ -626,6 +640,7 @@ const struct member server_actions[] = {
     {"fault", &action_fault_type, "Puts a fault on a port or route.", &action_fault, 0},
     {"heal", &action_heal_type, "Lifts faults.", &action_heal, 0},
     {"goaway", &action_goaway_type, "Sends GOAWAY on HTTP/2 connections.", &action_goaway, 0},
-    {"health", &type_node, "Sets a gRPC health status.", NULL, ROW_LATER},
+    {"health", &action_health_type, "Sets the health of services of a gRPC upstream.",
+     &action_health, 0},
     {0},
 };

@@ -1,7 +1,7 @@
 /**
  * What can be done to a running server (LANGUAGE 8): open close reopen respond status delay
  * disconnect (action.c), switch tls goaway (action_switch.c), forward (action_forward.c), fault
- * heal (action_fault.c).
+ * heal (action_fault.c), health (action_health.c).
  *
  * An action is a row (key, type, doc) and a function. It is done when its effect on new traffic has
  * begun; what can be undone hands back an undo.

@@ -38,6 +38,10 @@ extern const struct action_type action_heal;
 extern const struct type action_forward_type;
 extern const struct action_type action_forward;
 
+/* action_health.c */
+extern const struct type action_health_type;
+extern const struct action_type action_health;
+
 /* action_switch.c */
 /** Puts a change over every port that is named, each with an undo of its own. */
 void action_change_ports(struct action_run *run, const struct list *ports,

@@ -143,6 +143,28 @@ START_TEST(test_connections)
 }
 END_TEST
 
+START_TEST(test_messages)
+{
+    struct scenario scenario;
+    scenario_init(&scenario, 0);
+    struct condition *all = watch(&scenario, "messages: api");
+    struct condition *two = watch(&scenario, "messages: {to: api, rpc: a.B/C, count: 2}");
+    add(&scenario, ENTRY_MESSAGE, 1, "api", "a.B/C");
+    tell(&scenario, two);
+    ck_assert(condition_holds(all));
+    add(&scenario, ENTRY_MESSAGE, 2, "api", "a.B/D");
+    tell(&scenario, two);
+    add(&scenario, ENTRY_MESSAGE, 2, "other", "a.B/C");
+    tell(&scenario, two);
+    ck_assert(!condition_holds(two));
+    ck_described(two, "2 messages to api of a.B/C (1 so far)");
+    add(&scenario, ENTRY_MESSAGE, 3, "api", "a.B/C");
+    tell(&scenario, two);
+    ck_assert(condition_holds(two));
+    scenario_clear(&scenario);
+}
+END_TEST
+
 START_TEST(test_bytes)
 {
     struct scenario scenario;
@@ -303,7 +325,7 @@ START_TEST(test_refuses_what_is_no_condition)
     ck_refused("output: {of: app, matches: '('}", "error");
     ck_refused("output: {of: app, matchs: x}", "did you mean 'matches'?");
     ck_refused("output: {of: app, ignore-case: true}", "'ignore-case' needs a text predicate");
-    ck_refused("messages: {to: api}", "not of this version");
+    ck_refused("messages: {of: api}", "unknown key 'of'");
     ck_refused("event: [a]", "expected the name of an event");
 }
 END_TEST
@@ -363,6 +385,6 @@ START_TEST(test_reads_again_what_was_deferred)
 END_TEST
 
 UNIT_MAIN("condition", test_requests_hold_from_the_nth_on, test_requests_that_match,
-          test_dropped_entries_are_lost_only_where_they_are_needed, test_connections, test_bytes,
-          test_names, test_output, test_all_and_any, test_what_can_still_come,
+          test_dropped_entries_are_lost_only_where_they_are_needed, test_connections, test_messages,
+          test_bytes, test_names, test_output, test_all_and_any, test_what_can_still_come,
           test_refuses_what_is_no_condition, test_reads_again_what_was_deferred)

@@ -242,8 +242,9 @@ START_TEST(test_wrong_faults_are_told)
     check_read("[]", "");
     check_read("[expird]", "1:28 no fault is called 'expird'\n");
     check_read("[{expird: true}]", "1:29 unknown key 'expird' in fault\n");
-    check_read("[no-trailers]",
-               "1:28 'no-trailers' is part of the language but not of this version\n");
+    check_read("[no-trailers, {oversized-message: 5MiB}]", "");
+    check_read("[{oversized-message: 5GiB}]",
+               "1:48 expected a size from 1 to 4294967295, found a string '5GiB'\n");
     check_read("[times]", "1:28 'times' needs a value\n");
     check_read("[{expired: false}]", "1:29 a fault that is false is none\n");
     check_read("[valid]", "1:28 no fault is called 'valid'\n");

@@ -21,6 +21,32 @@ static void hear(size_t size)
     ck_assert_uint_eq(pattern_differs(heard_text(), 0), size);
 }
 
+/** What was too much for a writer while a fault held it wakes the writer once it is lifted. */
+START_TEST(test_who_waits_for_what_is_held_goes_on)
+{
+    enum { MUCH = 4 << 20, BELOW = 240 * 1024, OVER = 20 * 1024 };
+    world_init();
+    fault_set("{stall: true, direction: response}");
+    dial();
+    server_says(MUCH);
+    heal(NULL);
+    hear(MUCH);
+    /* the same where the last write of a bracket is what is too much */
+    fault_set("{stall: true, direction: response}");
+    server_says(BELOW);
+    stream_enter(world.stream);
+    world.left = OVER;
+    talk_more(world.stream);
+    world.left = MUCH;
+    talk_more(world.stream);
+    ck_assert_uint_eq(world.left, MUCH);
+    stream_leave(world.stream);
+    heal(NULL);
+    hear(MUCH + BELOW + OVER + MUCH);
+    world_clear();
+}
+END_TEST
+
 static void tell(size_t size)
 {
     rig_until(&world.rig, server_heard(size));
@@ -737,7 +763,7 @@ START_TEST(test_blackhole_and_the_state_of_the_port)
 END_TEST
 
 UNIT_MAIN("fault_flow", test_faults_add_up_and_each_is_lifted_alone,
-          test_what_was_held_goes_on_in_order, test_live_connections_are_struck_at_once,
+          test_who_waits_for_what_is_held_goes_on, test_what_was_held_goes_on_in_order, test_live_connections_are_struck_at_once,
           test_apply_says_to_which, test_from_where_bytes_count, test_bytes_pass_before_it_acts,
           test_times_are_connections, test_a_chance_is_drawn_once,
           test_order_is_kept_where_draws_differ, test_latency_is_a_line,

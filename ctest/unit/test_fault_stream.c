@@ -83,6 +83,19 @@ static void check_rst_at_100(void)
     cut_at_100(true);
 }
 
+/** The server ends its side as soon as it has written. */
+static void check_rst_before_fin(void)
+{
+    dial();
+    stream_enter(world.stream);
+    server_says(SIZE);
+    stream_close(world.stream, CLOSE_FIN);
+    stream_leave(world.stream);
+    rig_until(&world.rig, client_heard_end());
+    ck_assert_uint_eq(world.heard.size, 100);
+    ck_assert(world.heard.reset);
+}
+
 static void check_stall_at_100(void)
 {
     exchange();
@@ -299,11 +312,13 @@ static const struct wire_case cases[] = {
     {"limit", "{limit: 100, direction: response}", check_fin_at_100, 1},
     {"cut", "{cut: 100, direction: response}", check_fin_at_100, 1},
     {"cut", "{cut: {at: 100, how: rst}, direction: response}", check_rst_at_100, 1},
+    {"cut", "{cut: {at: 100, how: rst}, direction: response}", check_rst_before_fin, 1},
     {"cut", "{cut: {at: 100, how: stall}, direction: response}", check_stall_at_100, 1},
     {"drop", "{drop: 50%}", check_drop, 1},
     {"corrupt", "{corrupt: 10%}", check_corrupt, 1},
     {"stall", "stall", check_stall, 1},
     {"reset", "reset", check_reset, 1},
+    {"reset", "{reset: true, after: {bytes: 100}}", check_rst_before_fin, 1},
     {"slow-close", "{slow-close: 50ms}", check_slow_close, 1},
     {"half-close", "half-close", check_half_close, 1},
     {"half-close", "{half-close: true, direction: request}", check_half_close_request, 1},

@@ -954,8 +954,11 @@ START_TEST(test_freed_before_anything)
     told_connect_to(&told, &(struct h2_target){.host = STR("no.such.host.invalid"), .port = 1});
     told_start(&told, "/");
     loop_turn(the_loop);
+    /* the name may be known as unknown by now; behind the end nothing is told */
+    bool finished = told.finished;
+    unsigned ended = told.ended;
     tear_down(&told);
-    ck_assert(!told.finished && !told.ended);
+    ck_assert(told.finished == finished && told.ended == ended);
 }
 END_TEST
 

@@ -1,6 +1,8 @@
 /* Upstreams of bytes: what they do with a connection, and their limits in time. */
 #include "ctest/unit/tcp_rig.h"
 
+#include "server/fault/fault.h"
+
 #include <netinet/tcp.h>
 
 enum { BULK = 3 * 1024 * 1024 };
@@ -42,6 +44,34 @@ START_TEST(test_echo_sends_all_back_and_ends_behind_it)
     ck_assert_mem_eq(heard.data, bulk, BULK);
     close(fd);
     free(bulk);
+    heard_clear(&heard);
+    tcp_rig_clear(&tcp);
+}
+END_TEST
+
+START_TEST(test_echo_that_waits_forgets_nothing_at_the_end)
+{
+    enum { SIZE = STREAM_HIGH_MARK + 40000 };
+    struct tcp_rig tcp;
+    struct heard heard = {0};
+    static char bulk[SIZE];
+    tcp_rig_init(&tcp, "{protocol: tcp, faults: [{stall: true, direction: response}]}");
+    for (size_t i = 0; i < SIZE; i++)
+        bulk[i] = (char)(i * 7 + i / 251);
+    int fd = tcp_rig_dial(&tcp);
+    for (size_t said = 0; said < SIZE;) {
+        said += say_some(fd, bulk + said, SIZE - said);
+        loop_turn(tcp.rig.loop);
+    }
+    shutdown(fd, SHUT_WR);
+    /* the client's end is known while what came before it waits to be answered */
+    rig_until(&tcp.rig, tcp.port->newest && tcp.port->newest->peer_ended);
+    ck_assert_uint_eq(faults_heal(tcp.port->faults, (struct str){0}, (struct str){0}), 1);
+    rig_until(&tcp.rig, heard_more(&heard, fd));
+    ck_assert(heard.fin);
+    ck_assert_uint_eq(heard.size, SIZE);
+    ck_assert_mem_eq(heard.data, bulk, SIZE);
+    close(fd);
     heard_clear(&heard);
     tcp_rig_clear(&tcp);
 }
@@ -257,6 +287,7 @@ START_TEST(test_a_drain_ends_what_has_no_end)
 END_TEST
 
 UNIT_MAIN("tcp", test_echo_sends_all_back_and_ends_behind_it,
+          test_echo_that_waits_forgets_nothing_at_the_end,
           test_discard_reads_everything_and_says_nothing,
           test_stall_takes_no_more_than_the_kernel_and_one_buffer, test_close_and_reset_at_once,
           test_limits_in_time, test_a_stream_of_so_many_bytes,

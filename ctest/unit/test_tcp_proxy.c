@@ -115,6 +115,43 @@ START_TEST(test_what_came_before_the_far_side_stands_is_not_lost)
 }
 END_TEST
 
+/** A client that speaks before the far side stands, and the end that the proxy makes of it. */
+static void ended_early(const char *yaml, bool drains, const char *expected, bool reset)
+{
+    struct proxy proxy;
+    struct heard at_far = {0};
+    struct heard at_client = {0};
+    int far = -1;
+    proxy_open(&proxy, yaml);
+    int client = rig_dial(proxy.port->number);
+    say(client, "early bytes");
+    if (drains) {
+        rig_until(&proxy.rig, proxy.port->live == 1);
+        port_close(proxy.port, CLOSE_DRAIN, CLOCK_SECOND);
+    }
+    rig_until(&proxy.rig, (far = accept(proxy.listening, NULL, NULL)) >= 0);
+    rig_until(&proxy.rig, ended(&at_far, far));
+    rig_until(&proxy.rig, heard_more(&at_client, client));
+    ck_assert_str_eq(at_far.data, expected);
+    ck_assert(at_far.reset == reset && at_client.reset == reset);
+    heard_clear(&at_far);
+    close(client);
+    close(far);
+    proxy_clear(&proxy);
+}
+
+START_TEST(test_an_end_behind_bytes_waits_until_the_far_side_stands)
+{
+    ended_early("{protocol: tcp, forward: '127.0.0.1:FAR', "
+                "faults: [{cut: {at: 5}, direction: request}]}",
+                false, "early", false);
+    ended_early("{protocol: tcp, forward: '127.0.0.1:FAR', "
+                "faults: [{cut: {at: 5, how: rst}, direction: request}]}",
+                false, "early", true);
+    ended_early(PLAIN, true, "early bytes", false);
+}
+END_TEST
+
 START_TEST(test_a_reset_is_passed_on_as_one)
 {
     struct proxy proxy;
@@ -284,6 +321,34 @@ static void fill(struct proxy *proxy, struct transfer *transfer)
         still = transfer->sent == before ? still + 1 : 0;
     } while (still < 200);
 }
+
+START_TEST(test_a_slow_reader_hears_the_end_after_its_own)
+{
+    struct proxy proxy;
+    struct heard at_far = {0};
+    static char piece[PIECE];
+    proxy_open(&proxy, PLAIN);
+    struct both both = proxy_connect(&proxy);
+    struct transfer down = {both.far, both.client, 64 << 20, 0, 0, UINT64_MAX};
+    shutdown(both.client, SHUT_WR);
+    rig_until(&proxy.rig, ended(&at_far, both.far));
+    fill(&proxy, &down);
+    uint64_t left = down.sent;
+    /* both FINs are there, and the kernel calls the connection closed: bytes wait before the end */
+    shutdown(both.far, SHUT_WR);
+    close(both.far);
+    for (ssize_t got = 1; got;) {
+        rig_until(&proxy.rig, (got = recv(both.client, piece, PIECE / 4, MSG_DONTWAIT)) >= 0 ||
+                                  errno != EAGAIN);
+        ck_assert_msg(got >= 0, "RST with %llu bytes to come", (unsigned long long)left);
+        left -= (uint64_t)got;
+    }
+    ck_assert_uint_eq(left, 0);
+    heard_clear(&at_far);
+    close(both.client);
+    proxy_clear(&proxy);
+}
+END_TEST
 
 START_TEST(test_a_slow_reader_stops_a_fast_writer)
 {
@@ -559,8 +624,8 @@ START_TEST(test_many_connections_at_once)
     ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
     size_t fit = limit.rlim_cur > FDS_ELSE ? (size_t)(limit.rlim_cur - FDS_ELSE) / FDS_EACH : 0;
     size_t count = fit < MOST ? fit : MOST;
-    struct both *all = calloc(count, sizeof *all);
     ck_assert_uint_ge(count, 100);
+    struct both *all = calloc(count + 1, sizeof *all);
     proxy_open(&proxy, PLAIN);
     for (size_t i = 0; i < count; i++) {
         all[i] = proxy_connect(&proxy);
@@ -605,15 +670,19 @@ START_TEST(test_a_loop_ends)
     struct str note = {rig_entry(&proxy.rig, ENTRY_NOTE)->data,
                        rig_entry(&proxy.rig, ENTRY_NOTE)->data_size};
     ck_assert_msg(str_find(note, STR("loop")) >= 0, STR_FMT, STR_ARG(note));
+    heard_clear(&heard);
     close(client);
     proxy_clear(&proxy);
 }
 END_TEST
 
 UNIT_MAIN("tcp-proxy", test_each_half_ends_by_itself, test_the_far_side_may_end_its_half_first,
-          test_what_came_before_the_far_side_stands_is_not_lost, test_a_reset_is_passed_on_as_one,
-          test_bytes_before_a_reset_arrive, test_much_arrives_byte_for_byte_in_both_directions,
-          test_a_slow_reader_stops_a_fast_writer, test_a_stage_on_a_busy_connection_strikes_at_once,
+          test_what_came_before_the_far_side_stands_is_not_lost,
+          test_an_end_behind_bytes_waits_until_the_far_side_stands,
+          test_a_reset_is_passed_on_as_one, test_bytes_before_a_reset_arrive,
+          test_much_arrives_byte_for_byte_in_both_directions,
+          test_a_slow_reader_hears_the_end_after_its_own, test_a_slow_reader_stops_a_fast_writer,
+          test_a_stage_on_a_busy_connection_strikes_at_once,
           test_a_far_side_that_refuses_ends_the_client_by_fin, test_with_dial_first_it_is_a_reset,
           test_a_far_side_that_is_silent_ends_it_in_time,
           test_a_client_that_leaves_meanwhile_is_forgotten, test_a_unix_socket_is_a_far_side,

@@ -382,7 +382,6 @@ START_TEST(test_refuses_faults)
     fails("{{ now | default \"x }}", "17 a quote that is not closed");
     fails("{{ now | default \"\\q\" }}", "17 wrong text in quotes: unknown escape in a string");
     fails("{{ now | default '\\q' }}", "17 wrong text in single quotes");
-    fails("{{ message $.a }}", "3 'message' is part of the language but not of this version");
     fails("{{ response.header.x }}",
           "3 'response.header' is known only in the 'response' of a 'forward'");
     fails("{{ response.status }}",

@@ -81,8 +81,7 @@ END_TEST
 START_TEST(test_wrong_upstreams_are_told)
 {
     check_wrong("{port: 1}", "1:1 missing key 'protocol' in upstream\n");
-    check_wrong("{protocol: grpc}",
-                "1:12 'protocol: grpc' is part of the language but not of this version\n");
+    check_wrong("{protocol: grpc}", "1:1 a grpc upstream needs 'protos' or 'protosets'\n");
     check_wrong("{protocol: tcp, behave: echo, stream: {size: 1}}",
                 "1:31 'stream' and 'behave' exclude each other\n");
     check_wrong("{protocol: http, port: 0}",

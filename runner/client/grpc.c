@@ -26,7 +26,7 @@ struct grpc_try {
     size_t message_count;
     size_t sent;
     bool calling; /**< the call has begun */
-    struct grpc_call call;
+    struct grpc_client_call call;
     struct headers metadata; /**< that is sent */
     struct random random;    /**< of the pauses between messages */
     int64_t deadline_ns;     /**< monotonic; 0 = none */
@@ -50,7 +50,7 @@ static void try_let_go(struct grpc_try *try, bool keep)
     timer_stop(&try->end);
     grpc_reflection_cancel(try->reflection);
     try->reflection = NULL;
-    grpc_call_cancel(&try->call);
+    grpc_client_call_cancel(&try->call);
     try->connection = NULL;
     if (connection)
         grpc_session_give(try->attempt, connection, keep);
@@ -190,7 +190,7 @@ static void call_give_up(struct grpc_try *try, struct str why)
     if (try->concluding)
         return;
     result->metadata = try->call.answer.metadata;
-    grpc_call_cancel(&try->call);
+    grpc_client_call_cancel(&try->call);
     result->complete = true;
     result->status = GRPC_CANCELLED;
     result->derived = STR("cancel-after");
@@ -208,8 +208,8 @@ static void call_message(void *context, struct str bytes)
         return;
     try->received += bytes.size;
     if (try->received > GRPC_MOST_RECEIVED) {
-        grpc_call_fail(&try->call, GRPC_RESOURCE_EXHAUSTED, "what came", "body-too-large",
-                       STR("more came than the 64 MiB of messages that are kept"));
+        grpc_client_call_fail(&try->call, GRPC_RESOURCE_EXHAUSTED, "what came", "body-too-large",
+                              STR("more came than the 64 MiB of messages that are kept"));
         call_ended(try);
         return;
     }
@@ -217,10 +217,11 @@ static void call_message(void *context, struct str bytes)
         message_decode(arena, try->types, try->method->output, arena_copy(arena, bytes),
                        &(struct message_decoding){.defaults = true}, &problem);
     if (!message) {
-        grpc_call_fail(&try->call, GRPC_INTERNAL, "what came", "protocol",
-                       arena_printf(arena, "message %zu is no " STR_FMT ": " STR_FMT,
-                                    result->messages->count + 1, STR_ARG(try->method->output->name),
-                                    STR_ARG(problem.message)));
+        grpc_client_call_fail(&try->call, GRPC_INTERNAL, "what came", "protocol",
+                              arena_printf(arena, "message %zu is no " STR_FMT ": " STR_FMT,
+                                           result->messages->count + 1,
+                                           STR_ARG(try->method->output->name),
+                                           STR_ARG(problem.message)));
         call_ended(try);
         return;
     }
@@ -230,7 +231,8 @@ static void call_message(void *context, struct str bytes)
                      arena_printf(arena, "cancelled after %zu messages", result->messages->count));
 }
 
-static const struct grpc_call_user call_user = {.message = call_message, .ended = call_ended};
+static const struct grpc_client_call_user call_user = {.message = call_message,
+                                                       .ended = call_ended};
 
 /** Sends the next message, or the end, and sees to those behind it. */
 static void call_pace(struct timer *timer)
@@ -242,10 +244,10 @@ static void call_pace(struct timer *timer)
     grpc_connection_enter(try->connection);
     do {
         if (try->sent < try->message_count)
-            grpc_call_send(&try->call, try->messages[try->sent++]);
+            grpc_client_call_send(&try->call, try->messages[try->sent++]);
     } while (!every && try->sent < try->message_count);
     if (try->sent == try->message_count)
-        grpc_call_finish(&try->call);
+        grpc_client_call_finish(&try->call);
     else
         timer_start(&try->pace, random_duration(&try->random, every));
     grpc_connection_leave(try->connection);
@@ -255,7 +257,7 @@ static void try_call(struct grpc_try *try)
 {
     struct arena *arena = try->attempt->arena;
     int64_t left = try->deadline_ns ? try->deadline_ns - clock_now() : 0;
-    const struct grpc_call_plan plan = {
+    const struct grpc_client_call_plan plan = {
         .arena = arena,
         .path = arena_printf(arena, "/" STR_FMT "/" STR_FMT, STR_ARG(try->method->service->name),
                              STR_ARG(try->method->name)),
@@ -267,7 +269,8 @@ static void try_call(struct grpc_try *try)
     };
     grpc_connection_enter(try->connection);
     try->calling = true;
-    grpc_call_start(&try->call, grpc_connection_client(try->connection), &plan, &call_user, try);
+    grpc_client_call_start(&try->call, grpc_connection_client(try->connection), &plan, &call_user,
+                           try);
     if (try->request->cancel.written && !try->request->cancel.messages)
         timer_start(&try->cancel, try->request->cancel.after_ns);
     call_pace(&try->pace);
@@ -364,7 +367,7 @@ static void try_disconnected(void *context, const char *name, struct str why, bo
     struct grpc_try *try = context;
     grpc_reflection_forget(try->reflection);
     try->reflection = NULL;
-    grpc_call_forget(&try->call);
+    grpc_client_call_forget(&try->call);
     try_fail(try, GRPC_UNAVAILABLE, name, why, harness);
 }
 
@@ -410,7 +413,7 @@ static void on_deadline(struct timer *timer)
     if (try->concluding)
         return;
     try->result.metadata = try->call.answer.metadata;
-    grpc_call_cancel(&try->call);
+    grpc_client_call_cancel(&try->call);
     deadline_words(try);
 }
 
@@ -488,7 +491,7 @@ static void grpc_expire(struct attempt *attempt)
     if (try->concluding)
         return;
     try->result.metadata = try->call.answer.metadata;
-    grpc_call_cancel(&try->call);
+    grpc_client_call_cancel(&try->call);
     try_fail(try, GRPC_CANCELLED, reached ? "timeout" : "connect-timeout",
              reached ? STR("the step's timeout ran out")
                      : STR("no connection within the step's timeout"),

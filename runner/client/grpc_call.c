@@ -12,14 +12,14 @@ enum { SENT_CONSUMED = 64 * 1024 };
 
 /* The end. */
 
-static void call_release(struct grpc_call *call)
+static void call_release(struct grpc_client_call *call)
 {
     call->h2 = NULL;
     buf_clear(&call->out);
     grpc_frames_clear(&call->frames);
 }
 
-void grpc_call_forget(struct grpc_call *call)
+void grpc_client_call_forget(struct grpc_client_call *call)
 {
     if (!call->begun)
         return;
@@ -27,19 +27,19 @@ void grpc_call_forget(struct grpc_call *call)
     call_release(call);
 }
 
-void grpc_call_cancel(struct grpc_call *call)
+void grpc_client_call_cancel(struct grpc_client_call *call)
 {
     struct h2_call *h2 = call->begun ? call->h2 : NULL;
-    grpc_call_forget(call);
+    grpc_client_call_forget(call);
     if (h2)
         h2_call_cancel(h2, NGHTTP2_CANCEL);
 }
 
-void grpc_call_fail(struct grpc_call *call, enum grpc_status status, const char *derived,
-                    const char *name, struct str why)
+void grpc_client_call_fail(struct grpc_client_call *call, enum grpc_status status,
+                           const char *derived, const char *name, struct str why)
 {
     struct grpc_answer *answer = &call->answer;
-    grpc_call_cancel(call);
+    grpc_client_call_cancel(call);
     answer->status = status;
     answer->derived = str_of(derived);
     answer->message = arena_copy(call->arena, why);
@@ -48,10 +48,10 @@ void grpc_call_fail(struct grpc_call *call, enum grpc_status status, const char 
 }
 
 /** What came breaks the rules of gRPC. */
-static void call_broken(struct grpc_call *call, enum grpc_status status, const char *name,
+static void call_broken(struct grpc_client_call *call, enum grpc_status status, const char *name,
                         struct str why)
 {
-    grpc_call_fail(call, status, "what came", name, why);
+    grpc_client_call_fail(call, status, "what came", name, why);
     call->user->ended(call->context);
 }
 
@@ -59,7 +59,7 @@ static void call_broken(struct grpc_call *call, enum grpc_status status, const c
 
 static ptrdiff_t source_read(void *context, char *into, size_t room, bool *end)
 {
-    struct grpc_call *call = context;
+    struct grpc_client_call *call = context;
     struct str rest = str_from(buf_str(&call->out), call->out_at);
     size_t size = rest.size < room ? rest.size : room;
     if (size)
@@ -76,7 +76,7 @@ static ptrdiff_t source_read(void *context, char *into, size_t room, bool *end)
     return size || *end ? (ptrdiff_t)size : -EAGAIN;
 }
 
-void grpc_call_send(struct grpc_call *call, struct str message)
+void grpc_client_call_send(struct grpc_client_call *call, struct str message)
 {
     if (!call->h2)
         return;
@@ -84,7 +84,7 @@ void grpc_call_send(struct grpc_call *call, struct str message)
     h2_call_resume(call->h2);
 }
 
-void grpc_call_finish(struct grpc_call *call)
+void grpc_client_call_finish(struct grpc_client_call *call)
 {
     call->out_ended = true;
     if (call->h2)
@@ -113,7 +113,7 @@ static bool is_grpc(struct str type)
 
 static void on_head(void *context, unsigned status, const struct headers *headers)
 {
-    struct grpc_call *call = context;
+    struct grpc_client_call *call = context;
     struct str encoding = headers_get(headers, STR("grpc-encoding"));
     headers_copy(&call->answer.metadata, headers, call->arena);
     call->http_status = status;
@@ -125,7 +125,7 @@ static void on_head(void *context, unsigned status, const struct headers *header
                                  STR_ARG(encoding)));
 }
 
-static void on_frame(struct grpc_call *call, const struct grpc_frame *frame)
+static void on_frame(struct grpc_client_call *call, const struct grpc_frame *frame)
 {
     struct buf message;
     if (!frame->compressed) {
@@ -157,7 +157,7 @@ static void on_frame(struct grpc_call *call, const struct grpc_frame *frame)
 
 static void on_body(void *context, struct str bytes)
 {
-    struct grpc_call *call = context;
+    struct grpc_client_call *call = context;
     struct str input = bytes;
     struct grpc_frame frame;
     while (call->h2 && !call->plain) {
@@ -180,12 +180,12 @@ static void on_body(void *context, struct str bytes)
 
 static void on_trailers(void *context, const struct headers *trailers)
 {
-    struct grpc_call *call = context;
+    struct grpc_client_call *call = context;
     headers_copy(&call->answer.trailers, trailers, call->arena);
 }
 
 /** The headers that hold the status: the trailers, or the head if it is all that came. */
-static struct str status_text(struct grpc_call *call)
+static struct str status_text(struct grpc_client_call *call)
 {
     struct grpc_answer *answer = &call->answer;
     struct str text = headers_get(&answer->trailers, STR("grpc-status"));
@@ -200,7 +200,7 @@ static struct str status_text(struct grpc_call *call)
 }
 
 /** The server said how it ended; false: it did not. */
-static bool read_status(struct grpc_call *call)
+static bool read_status(struct grpc_client_call *call)
 {
     struct grpc_answer *answer = &call->answer;
     struct str text = status_text(call);
@@ -209,42 +209,42 @@ static bool read_status(struct grpc_call *call)
         return false;
     answer->complete = true;
     if (!grpc_status_read(text, &answer->status)) {
-        grpc_call_fail(
+        grpc_client_call_fail(
             call, GRPC_UNKNOWN, "a grpc-status that is no number", "protocol",
             arena_printf(call->arena, "its grpc-status is '" STR_FMT "'", STR_ARG(text)));
         return true;
     }
     answer->message = grpc_message_read(call->arena, message.data ? message : STR(""));
     if (!grpc_frames_is_between(&call->frames) && answer->status == GRPC_OK)
-        grpc_call_fail(call, GRPC_INTERNAL, "what came", "truncated",
-                       STR("the answer ends within a message"));
+        grpc_client_call_fail(call, GRPC_INTERNAL, "what came", "truncated",
+                              STR("the answer ends within a message"));
     return true;
 }
 
 /** A whole answer of HTTP without a status of gRPC. */
-static void derive_from_head(struct grpc_call *call)
+static void derive_from_head(struct grpc_client_call *call)
 {
     struct arena *arena = call->arena;
     struct str type = headers_get(&call->answer.metadata, STR("content-type"));
     unsigned status = call->http_status;
     if (status != 200) {
         struct str from = arena_printf(arena, "HTTP status %u", status);
-        grpc_call_fail(
+        grpc_client_call_fail(
             call, grpc_status_of_http((int)status), from.data, NULL,
             arena_printf(arena, "the answer is %u of HTTP, without a grpc-status", status));
         return;
     }
     if (call->plain)
-        grpc_call_fail(
+        grpc_client_call_fail(
             call, GRPC_UNKNOWN, "the content-type", "protocol",
             type.data ? arena_printf(arena, "the answer is '" STR_FMT "', no gRPC", STR_ARG(type))
                       : STR("the answer has no content-type"));
     else if (!grpc_frames_is_between(&call->frames))
-        grpc_call_fail(call, GRPC_INTERNAL, "what came", "truncated",
-                       STR("the answer ends within a message"));
+        grpc_client_call_fail(call, GRPC_INTERNAL, "what came", "truncated",
+                              STR("the answer ends within a message"));
     else
-        grpc_call_fail(call, GRPC_UNKNOWN, "trailers without grpc-status", "protocol",
-                       STR("the answer has no grpc-status"));
+        grpc_client_call_fail(call, GRPC_UNKNOWN, "trailers without grpc-status", "protocol",
+                              STR("the answer has no grpc-status"));
 }
 
 static enum grpc_status status_of_end(enum h2_end kind)
@@ -260,7 +260,7 @@ static enum grpc_status status_of_end(enum h2_end kind)
     }
 }
 
-static void derive_from_end(struct grpc_call *call, const struct h2_client_end *end)
+static void derive_from_end(struct grpc_client_call *call, const struct h2_client_end *end)
 {
     struct grpc_answer *answer = &call->answer;
     char room[24];
@@ -280,7 +280,7 @@ static void derive_from_end(struct grpc_call *call, const struct h2_client_end *
 
 static void on_finished(void *context, const struct h2_client_end *end)
 {
-    struct grpc_call *call = context;
+    struct grpc_client_call *call = context;
     call->h2 = NULL;
     /* a reset behind trailers is the server's way to say that it reads no more */
     bool whole = end->kind == H2_END_WHOLE || call->answer.trailers.count;
@@ -290,7 +290,7 @@ static void on_finished(void *context, const struct h2_client_end *end)
         else
             derive_from_end(call, end);
     }
-    grpc_call_forget(call);
+    grpc_client_call_forget(call);
     call->user->ended(call->context);
 }
 
@@ -299,19 +299,19 @@ static const struct h2_call_user h2_user = {
 
 /* The start. */
 
-void grpc_call_start(struct grpc_call *call, struct h2_client *client,
-                     const struct grpc_call_plan *plan, const struct grpc_call_user *user,
-                     void *context)
+void grpc_client_call_start(struct grpc_client_call *call, struct h2_client *client,
+                            const struct grpc_client_call_plan *plan,
+                            const struct grpc_client_call_user *user, void *context)
 {
     struct headers headers = {0};
     char timeout[GRPC_TIMEOUT_SIZE];
     bool agent = plan->metadata && headers_get(plan->metadata, STR("user-agent")).data;
-    *call = (struct grpc_call){.user = user,
-                               .context = context,
-                               .arena = plan->arena,
-                               .most = plan->most,
-                               .begun = true,
-                               .source = {.read = source_read, .context = call}};
+    *call = (struct grpc_client_call){.user = user,
+                                      .context = context,
+                                      .arena = plan->arena,
+                                      .most = plan->most,
+                                      .begun = true,
+                                      .source = {.read = source_read, .context = call}};
     buf_init(&call->out, BUF_OWN);
     grpc_frames_init(&call->frames, plan->most);
     headers_add(&headers, plan->arena, STR("te"), STR("trailers"));

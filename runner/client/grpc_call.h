@@ -2,12 +2,13 @@
  * One call of gRPC on a connection of HTTP/2: messages as bytes in both directions, the status at
  * its end, and where it came from. It knows no types and no specs.
  *
- *     grpc_call_start(&call, client, &plan, &user, context);
- *     grpc_call_send(&call, bytes); grpc_call_finish(&call);
+ *     grpc_client_call_start(&call, client, &plan, &user, context);
+ *     grpc_client_call_send(&call, bytes); grpc_client_call_finish(&call);
  *     … user.message(), user.ended(): call.answer
  *
  * The call is embedded; its texts live in the arena of the plan. Nothing is called from within
- * grpc_call_start(), _send() and _finish() but what the connection has to tell at that moment.
+ * grpc_client_call_start(), _send() and _finish() but what the connection has to tell at that
+ * moment.
  */
 #ifndef GOTO_RUNNER_CLIENT_GRPC_CALL_H
 #define GOTO_RUNNER_CLIENT_GRPC_CALL_H
@@ -17,9 +18,9 @@
 #include "server/grpc/status.h"
 #include "server/http/h2_client.h"
 
-struct grpc_call;
+struct grpc_client_call;
 
-struct grpc_call_plan {
+struct grpc_client_call_plan {
     struct arena *arena;
     struct str path; /**< "/shop.Orders/Place" */
     struct str authority;
@@ -29,10 +30,10 @@ struct grpc_call_plan {
     size_t most;                    /**< bytes of a message that comes */
 };
 
-struct grpc_call_user {
+struct grpc_client_call_user {
     /** A whole message, borrowed. The call may be cancelled from within. */
     void (*message)(void *context, struct str bytes);
-    /** It has ended, and is out of use; not called after grpc_call_cancel(). */
+    /** It has ended, and is out of use; not called after grpc_client_call_cancel(). */
     void (*ended)(void *context);
 };
 
@@ -48,8 +49,8 @@ struct grpc_answer {
     struct headers trailers;
 };
 
-struct grpc_call {
-    const struct grpc_call_user *user;
+struct grpc_client_call {
+    const struct grpc_client_call_user *user;
     void *context;
     struct arena *arena;
     struct h2_call *h2; /**< NULL once it has ended */
@@ -66,20 +67,20 @@ struct grpc_call {
     struct grpc_answer answer;
 };
 
-void grpc_call_start(struct grpc_call *call, struct h2_client *client,
-                     const struct grpc_call_plan *plan, const struct grpc_call_user *user,
-                     void *context);
+void grpc_client_call_start(struct grpc_client_call *call, struct h2_client *client,
+                            const struct grpc_client_call_plan *plan,
+                            const struct grpc_client_call_user *user, void *context);
 /** Sends a message. */
-void grpc_call_send(struct grpc_call *call, struct str message);
+void grpc_client_call_send(struct grpc_client_call *call, struct str message);
 /** There will be no more messages. */
-void grpc_call_finish(struct grpc_call *call);
+void grpc_client_call_finish(struct grpc_client_call *call);
 /** Ends it with RST_STREAM, without a word to its user; also one that has ended, or was not begun.
  */
-void grpc_call_cancel(struct grpc_call *call);
-/** The connection is gone, and so is what was on it; as grpc_call_cancel(). */
-void grpc_call_forget(struct grpc_call *call);
+void grpc_client_call_cancel(struct grpc_client_call *call);
+/** The connection is gone, and so is what was on it; as grpc_client_call_cancel(). */
+void grpc_client_call_forget(struct grpc_client_call *call);
 /** The same for a call that this side ends for a reason of its own: fills the answer. */
-void grpc_call_fail(struct grpc_call *call, enum grpc_status status, const char *derived,
-                    const char *name, struct str why);
+void grpc_client_call_fail(struct grpc_client_call *call, enum grpc_status status,
+                           const char *derived, const char *name, struct str why);
 
 #endif

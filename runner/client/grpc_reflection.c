@@ -31,7 +31,7 @@ struct grpc_reflection {
     void *context;
     struct str service;
     struct protos *protos; /**< while it is being filled */
-    struct grpc_call call;
+    struct grpc_client_call call;
     struct timer timer;
     unsigned version; /**< which of the services is asked */
     size_t asked;
@@ -110,7 +110,7 @@ void grpc_reflection_forget(struct grpc_reflection *reflection)
     if (!reflection)
         return;
     timer_stop(&reflection->timer);
-    grpc_call_forget(&reflection->call);
+    grpc_client_call_forget(&reflection->call);
     protos_free(reflection->protos);
     reflection->protos = NULL;
 }
@@ -119,14 +119,14 @@ void grpc_reflection_cancel(struct grpc_reflection *reflection)
 {
     if (!reflection)
         return;
-    grpc_call_cancel(&reflection->call);
+    grpc_client_call_cancel(&reflection->call);
     grpc_reflection_forget(reflection);
 }
 
 /** What is known is all: told in a turn of its own, when nothing of the call is under way. */
 static void conclude(struct grpc_reflection *reflection)
 {
-    grpc_call_cancel(&reflection->call);
+    grpc_client_call_cancel(&reflection->call);
     reflection->over = true;
     timer_start(&reflection->timer, 0);
 }
@@ -273,7 +273,7 @@ static void on_message(void *context, struct str borrowed)
 }
 
 static void on_ended(void *context);
-static const struct grpc_call_user call_user = {.message = on_message, .ended = on_ended};
+static const struct grpc_client_call_user call_user = {.message = on_message, .ended = on_ended};
 
 /* Asking. */
 
@@ -282,7 +282,7 @@ static void ask(struct grpc_reflection *reflection)
 {
     const struct grpc_reflection_plan *plan = &reflection->plan;
     struct arena *arena = plan->attempt->arena;
-    const struct grpc_call_plan call = {
+    const struct grpc_client_call_plan call = {
         .arena = arena,
         .path = arena_printf(arena, "/%s/ServerReflectionInfo", services[reflection->version]),
         .authority = plan->authority,
@@ -295,10 +295,10 @@ static void ask(struct grpc_reflection *reflection)
     reflection->asked++;
     reflection->answered = false;
     grpc_connection_enter(plan->connection);
-    grpc_call_start(&reflection->call, grpc_connection_client(plan->connection), &call, &call_user,
-                    reflection);
-    grpc_call_send(&reflection->call, buf_str(&request));
-    grpc_call_finish(&reflection->call);
+    grpc_client_call_start(&reflection->call, grpc_connection_client(plan->connection), &call,
+                           &call_user, reflection);
+    grpc_client_call_send(&reflection->call, buf_str(&request));
+    grpc_client_call_finish(&reflection->call);
     grpc_connection_leave(plan->connection);
     buf_clear(&request);
 }

@@ -440,6 +440,32 @@ static void tcp_cancel(struct attempt *attempt)
         try_let_go(try, CLOSE_KILL);
 }
 
+static struct str tcp_waiting(struct attempt *attempt, struct arena *arena)
+{
+    const struct tcp_try *try = attempt->state;
+    const struct tcp_connection *connection = try->connection;
+    struct buf words;
+    if (!connection || !connection->stream)
+        return arena_printf(arena, "the connection to " STR_FMT, STR_ARG(try->request->to));
+    if (try->scripted && tcp_expect_waits(try->expect))
+        return arena_printf(arena, "the end of the connection by " STR_FMT,
+                            STR_ARG(try->request->to));
+    if (try->scripted || connection->run.state == SCRIPT_SENDING)
+        return arena_printf(arena,
+                            STR_FMT " to read: %llu bytes of a send have not been taken (nothing "
+                                    "is received while it goes on)",
+                            STR_ARG(try->request->to),
+                            (unsigned long long)(connection->run.unsent.size +
+                                                 stream_queued(connection->stream)));
+    buf_init(&words, BUF_OWN);
+    script_describe(&connection->run, &words);
+    struct str text = words.size ? arena_printf(arena, STR_FMT " from " STR_FMT,
+                                                STR_ARG(buf_str(&words)), STR_ARG(try->request->to))
+                                 : STR("the script of its steps");
+    buf_clear(&words);
+    return text;
+}
+
 static void tcp_expire(struct attempt *attempt)
 {
     struct tcp_try *try = attempt->state;
@@ -449,28 +475,13 @@ static void tcp_expire(struct attempt *attempt)
         return;
     if (connection && connection->stream)
         script_time_out(&connection->run);
+    if (try->concluding)
+        return;
     try_fail(try, connected ? "timeout" : "connect-timeout",
-             connected ? STR("the step's timeout ran out")
+             connected ? arena_printf(attempt->arena,
+                                      "the step's timeout ran out, waiting for " STR_FMT,
+                                      STR_ARG(tcp_waiting(attempt, attempt->arena)))
                        : STR("no connection within the step's timeout"));
-}
-
-static struct str tcp_waiting(struct attempt *attempt, struct arena *arena)
-{
-    const struct tcp_try *try = attempt->state;
-    const struct tcp_connection *connection = try->connection;
-    struct buf words;
-    if (!connection || !connection->stream)
-        return arena_printf(arena, "the connection to " STR_FMT, STR_ARG(try->request->to));
-    if (try->scripted)
-        return arena_printf(arena, "the end of the connection by " STR_FMT,
-                            STR_ARG(try->request->to));
-    buf_init(&words, BUF_OWN);
-    script_describe(&connection->run, &words);
-    struct str text = words.size ? arena_printf(arena, STR_FMT " from " STR_FMT,
-                                                STR_ARG(buf_str(&words)), STR_ARG(try->request->to))
-                                 : STR("the script of its steps");
-    buf_clear(&words);
-    return text;
 }
 
 /* Captures. */

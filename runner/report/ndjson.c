@@ -341,21 +341,17 @@ static void fields_program_end(struct line *line, const struct entry *entry)
 /** The name of the field that says whose entry it is; "route" and the client of a step come extra.
  */
 static const char *const subject_fields[ENTRY_KINDS] = {
-    [ENTRY_PORT_OPEN] = "port",      [ENTRY_PORT_CLOSE] = "port",
-    [ENTRY_CONNECTION] = "port",     [ENTRY_CONNECTION_END] = "port",
-    [ENTRY_REQUEST] = "port",        [ENTRY_MISS] = "port",
-    [ENTRY_RESPONSE] = "port",       [ENTRY_REFUSED] = "port",
-    [ENTRY_EVENT] = "event",         [ENTRY_EVENT_UNDO] = "event",
-    [ENTRY_ACTION] = "target",       [ENTRY_STEP] = "step",
-    [ENTRY_STEP_END] = "step",       [ENTRY_CLIENT] = "client",
-    [ENTRY_CLIENT_END] = "client",   [ENTRY_PROGRAM] = "program",
-    [ENTRY_PROGRAM_END] = "program", [ENTRY_OUTPUT] = "program",
-    [ENTRY_LOG] = "subject",         [ENTRY_SET] = "name",
-    [ENTRY_NOTE] = "subject",        [ENTRY_CHECK] = "check",
-    [ENTRY_HANDSHAKE] = "port",      [ENTRY_RESET] = "port",
-    [ENTRY_GOAWAY] = "port",         [ENTRY_FAULT] = "port",
-    [ENTRY_DIAL] = "port",           [ENTRY_DIAL_FAILED] = "port",
-    [ENTRY_DIAL_END] = "port",       [ENTRY_FORWARD] = "port",
+    [ENTRY_PORT_OPEN] = "port",      [ENTRY_PORT_CLOSE] = "port",  [ENTRY_CONNECTION] = "port",
+    [ENTRY_CONNECTION_END] = "port", [ENTRY_REQUEST] = "port",     [ENTRY_MISS] = "port",
+    [ENTRY_MESSAGE] = "port",        [ENTRY_RESPONSE] = "port",    [ENTRY_REFUSED] = "port",
+    [ENTRY_EVENT] = "event",         [ENTRY_EVENT_UNDO] = "event", [ENTRY_ACTION] = "target",
+    [ENTRY_STEP] = "step",           [ENTRY_STEP_END] = "step",    [ENTRY_CLIENT] = "client",
+    [ENTRY_CLIENT_END] = "client",   [ENTRY_PROGRAM] = "program",  [ENTRY_PROGRAM_END] = "program",
+    [ENTRY_OUTPUT] = "program",      [ENTRY_LOG] = "subject",      [ENTRY_SET] = "name",
+    [ENTRY_NOTE] = "subject",        [ENTRY_CHECK] = "check",      [ENTRY_HANDSHAKE] = "port",
+    [ENTRY_RESET] = "port",          [ENTRY_GOAWAY] = "port",      [ENTRY_FAULT] = "port",
+    [ENTRY_DIAL] = "port",           [ENTRY_DIAL_FAILED] = "port", [ENTRY_DIAL_END] = "port",
+    [ENTRY_FORWARD] = "port",
 };
 
 /** What only some kinds have. The texts that all may have are written by the caller. */

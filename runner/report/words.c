@@ -119,6 +119,7 @@ static void print_response(const struct journal *journal, const struct entry *en
         print_time(" after ", entry->value, times, into);
     } else {
         buf_printf(into, "%u", entry->status);
+        print_text(" ", entry_text(entry), into);
         print_time(" in ", entry->value, times, into);
     }
 }
@@ -294,6 +295,10 @@ static bool server_what(const struct journal *journal, const struct entry *entry
         return true;
     case ENTRY_RESPONSE:
         print_response(journal, entry, number, times, into);
+        return true;
+    case ENTRY_MESSAGE:
+        buf_printf(into, "message %lld", (long long)entry->value);
+        print_text(" of ", entry_text(entry), into);
         return true;
     case ENTRY_REFUSED:
         print_refused(entry, into);

@@ -15,6 +15,7 @@ struct counted {
     struct match *where;
     struct lines lines;
     int direction;
+    struct str rpc; /**< data NULL: all */
     uint64_t count;
 };
 
@@ -84,7 +85,7 @@ static struct str counted_start(struct condition *condition)
 {
     const struct counted *counted = condition->value;
     condition->need = counted->count;
-    condition->looks = counted->where || counted->lines.text;
+    condition->looks = counted->where || counted->lines.text || counted->rpc.data;
     return counted->lines.of.data ? counted->lines.of : counted->to;
 }
 
@@ -134,6 +135,23 @@ static void requests_describe(const struct condition *condition, struct buf *int
 static void connections_describe(const struct condition *condition, struct buf *into)
 {
     counted_describe(condition, "connection", into);
+    so_far_describe(condition, into);
+}
+
+/* messages */
+
+static bool message_takes(const struct condition *condition, const struct entry *entry)
+{
+    const struct counted *counted = condition->value;
+    return str_equal(counted->rpc, (struct str){entry->data, entry->data_size});
+}
+
+static void messages_describe(const struct condition *condition, struct buf *into)
+{
+    const struct counted *counted = condition->value;
+    counted_describe(condition, "message", into);
+    if (counted->rpc.data)
+        buf_printf(into, " of " STR_FMT, STR_ARG(counted->rpc));
     so_far_describe(condition, into);
 }
 
@@ -334,6 +352,20 @@ static const struct table bytes_table = {
 };
 static const struct type bytes_type = TYPE_TABLE(&bytes_table, struct counted);
 
+static const struct row messages_rows[] = {
+    TO_ROW,
+    {"rpc", &type_text, AT(rpc), 0, "all of them",
+     "Only those of this rpc: package.Service/Method."},
+    COUNT_ROW,
+};
+static const struct table messages_table = {
+    TABLE_ROWS("messages", messages_rows),
+    .doc = "Messages of gRPC that clients sent; those of a stream count as they come.",
+    .shorthand = "to",
+    .preset = counted_preset,
+};
+static const struct type messages_type = TYPE_TABLE(&messages_table, struct counted);
+
 static const struct row output_rows[] = {
     {NULL, &lines_type, AT(lines), ROW_INCLUDE, NULL, NULL},
     COUNT_ROW,
@@ -391,6 +423,14 @@ static const struct condition_kind connections_kind = {
     .hopeless = NOBODY_CONNECTS,
     .describe = connections_describe,
 };
+static const struct condition_kind messages_kind = {
+    .entries = ENTRY_MESSAGE,
+    .start = counted_start,
+    .takes = message_takes,
+    .possible = traffic_possible,
+    .hopeless = NOBODY_CONNECTS,
+    .describe = messages_describe,
+};
 static const struct condition_kind bytes_kind = {
     .start = counted_start,
     .amount = bytes_amount,
@@ -434,7 +474,7 @@ static const struct member condition_members[] = {
     {"requests", &requests_type, "Requests have come.", &requests_kind, 0},
     {"connections", &connections_type, "Connections were accepted.", &connections_kind, 0},
     {"bytes", &bytes_type, "Bytes have passed.", &bytes_kind, 0},
-    {"messages", NULL, "gRPC messages have come.", NULL, ROW_LATER},
+    {"messages", &messages_type, "Messages of gRPC have come.", &messages_kind, 0},
     {"event", &event_name, "An event has fired.", &event_condition, 0},
     {"step", &step_name, "A step has ended.", &step_condition, 0},
     {"client", &client_name, "A client has ended.", &client_condition, 0},

@@ -11,8 +11,8 @@
 
 struct scenario;
 
-/** The family of conditions: requests connections bytes event step client output all any (messages:
- * later). */
+/** The family of conditions: requests connections bytes event step client output messages
+ * all any. */
 extern const struct family condition_family;
 
 /** A condition that is being watched. */

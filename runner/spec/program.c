@@ -8,6 +8,8 @@ static const struct choice protocol_choices[] = {
     {"h2", PROTOCOL_H2, "HTTP/2 over TLS; `${name}` is https://host:port"},
     {"tcp", PROTOCOL_TCP, "bytes in clear; `${name}` is host:port"},
     {"tls", PROTOCOL_TLS, "bytes over TLS; `${name}` is host:port"},
+    {"grpc", PROTOCOL_GRPC, "gRPC in clear; `${name}` is host:port"},
+    {"grpcs", PROTOCOL_GRPCS, "gRPC over TLS; `${name}` is host:port"},
     {0},
 };
 static const struct type protocol_type = TYPE_CHOICE(protocol_choices);

@@ -38,7 +38,7 @@ static ptrdiff_t port_at(const struct scenario_spec *scenario, struct str text)
     struct endpoint_parts parts = endpoint_split(text);
     for (size_t i = 0; i < scenario->upstreams.count; i++) {
         const struct upstream_config *config = entries[i].value;
-        if (config->port && config->port == parts.number &&
+        if (!entries[i].failed && config->port && config->port == parts.number &&
             endpoint_reaches(parts.host, config->host))
             return (ptrdiff_t)i;
     }
@@ -66,6 +66,8 @@ static void edges_of_ports(struct edges *edges)
         const struct upstream_config *config = entries[i].value;
         const struct route_config *routes = config->routes.items;
         edges->from = i;
+        if (entries[i].failed)
+            continue;
         if (config->forward)
             forward_each_endpoint(config->forward, edge_add, edges);
         for (size_t j = 0; j < config->routes.count; j++)
@@ -228,6 +230,13 @@ static void check_action(void *context, const struct chosen *chosen)
         for (size_t j = 0; j < own.count; j++)
             check_way(edges, chosen, &own.items[j]);
     }
+}
+
+void spec_check_loops(struct reader *reader, const struct scenario_spec *scenario)
+{
+    struct edges edges = {.reader = reader, .scenario = scenario};
+    edges_of_ports(&edges);
+    check_ports(&edges);
 }
 
 void spec_check_proxies(struct reader *reader, const struct scenario_spec *scenario)

@@ -14,4 +14,7 @@
  */
 void spec_check_proxies(struct reader *reader, const struct scenario_spec *scenario);
 
+/** The loops among the ports that were read, in a document with errors. */
+void spec_check_loops(struct reader *reader, const struct scenario_spec *scenario);
+
 #endif

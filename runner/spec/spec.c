@@ -340,7 +340,8 @@ static void read_document(struct building *building, const struct spec_options *
         spec_check_faults(&building->reader, scenario);
         scenario->speaks_tls = scenario_speaks_tls(building);
     } else {
-        spec_check_tls_in_clear(&building->reader, scenario);
+        spec_check_ports_alone(&building->reader, scenario);
+        spec_check_loops(&building->reader, scenario);
     }
     building->reader.scope = NULL;
     if (building->reader.diagnostics->count != before)

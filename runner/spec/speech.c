@@ -1,6 +1,7 @@
 #include "runner/spec/speech.h"
 
 #include "server/action.h"
+#include "server/fault/fault.h"
 
 void spec_each_action(const struct scenario_spec *scenario,
                       void (*each)(void *context, const struct chosen *chosen), void *context)
@@ -212,17 +213,50 @@ static bool node_has(const struct node *node, const char *key)
     return found;
 }
 
-void spec_check_tls_in_clear(struct reader *reader, const struct scenario_spec *scenario)
+/** A port of a document whose actions are not known. */
+struct port_alone {
+    struct reader *reader;
+    const struct map_entry *entry;
+    unsigned speech; /**< what it speaks as it is written, and what a `tls` action may add */
+};
+
+static void check_alone(const struct port_alone *port, unsigned speech, struct place place,
+                        struct str what)
+{
+    if (speech && !(port->speech & speech))
+        speech_is_missing(port->reader, port->entry->name, speech, place, what);
+}
+
+static void check_key_alone(void *context, const struct node_pair *pair, unsigned speech,
+                            struct str what)
+{
+    check_alone(context, speech, pair->key->place, what);
+}
+
+static void check_fault_alone(void *context, const struct fault_config *fault)
+{
+    const struct port_alone *port = context;
+    if (fault)
+        check_alone(
+            port, upstream_fault_speech(fault), fault->kind.place,
+            arena_printf(port->reader->arena, "'" STR_FMT "'", STR_ARG(fault_config_kind(fault))));
+}
+
+void spec_check_ports_alone(struct reader *reader, const struct scenario_spec *scenario)
 {
     const struct map_entry *entries = scenario->upstreams.items;
     if (node_has(scenario->node, "switch"))
         return;
     for (size_t i = 0; i < scenario->upstreams.count; i++) {
+        struct port_alone port = {.reader = reader, .entry = &entries[i]};
         const struct node *node = entries[i].node;
-        const struct node_pair *tls = node->kind == NODE_MAP ? node_find(node, STR("tls")) : NULL;
-        if (tls && !entries[i].failed && !speech_is_open(reader, node) &&
-            !(upstream_config_speech(entries[i].value) & SPEECH_TLS))
-            speech_is_missing(reader, entries[i].name, SPEECH_TLS, tls->key->place, STR("'tls'"));
+        if (entries[i].failed || node->kind != NODE_MAP || speech_is_open(reader, node))
+            continue;
+        port.speech = upstream_config_speech(entries[i].value);
+        if (port.speech & SPEECH_TLS && port.speech & SPEECH_HTTP)
+            port.speech |= SPEECH_HTTP1 | SPEECH_HTTP2;
+        upstream_config_each_need(node, check_key_alone, &port);
+        upstream_config_each_fault(entries[i].value, check_fault_alone, &port);
     }
 }
 

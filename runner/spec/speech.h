@@ -32,9 +32,9 @@ void spec_need_speech(struct reader *reader, const struct scenario_spec *scenari
 /** Checks the keys of all upstreams and all actions of a document that was read without error. */
 void spec_check_speech(struct reader *reader, const struct scenario_spec *scenario);
 
-/** What can be told of them in a document with errors, whose actions are not known: `tls` of an
- * upstream in clear, if there is no `switch` at all. */
-void spec_check_tls_in_clear(struct reader *reader, const struct scenario_spec *scenario);
+/** What can be told of upstreams that were read in a document with errors, whose actions are not
+ * known: keys and faults that do not fit what they speak, if there is no `switch` at all. */
+void spec_check_ports_alone(struct reader *reader, const struct scenario_spec *scenario);
 
 /** Calls for every action of the scenario: of steps, of `finally`, of events with their `do`. */
 void spec_each_action(const struct scenario_spec *scenario,

@@ -3,12 +3,12 @@
  * which of them strikes a connection or a request.
  *
  * A fault is a row of a layer's table (fault_stream.c, fault_connect.c, fault_tls.c: the names of
- * the TLS catalogue, fault_http1.c, fault_http2.c; fault_later.c: those that this version does not
- * have) and what it does (fault_how.h); a new one is one row and one function in one file. What
- * decides whether it strikes is the same for all: `apply` says on which connections it may, `after`
- * from when on, `chance` is drawn once for each connection or request, by the fault's name and that
- * number, and `times` counts what was struck. A fault that strikes is an ENTRY_FAULT of the
- * journal, once for each connection or request.
+ * the TLS catalogue, fault_http1.c, fault_http2.c, fault_grpc.c) and what it does (fault_how.h); a
+ * new one is one row and one function in one file. What decides whether it strikes is the same for
+ * all: `apply` says on which connections it may, `after` from when on, `chance` is drawn once for
+ * each connection or request, by the fault's name and that number, and `times` counts what was
+ * struck. A fault that strikes is an ENTRY_FAULT of the journal, once for each connection or
+ * request.
  *
  * What the language leaves open:
  * - Of TLS faults that strike one connection each is put over those before it; one of which nothing
@@ -50,7 +50,7 @@ struct fault_kind {
     bool on_route;     /**< may stand on a route or an answer, too */
     bool each_request; /**< strikes requests, not connections: draws and counts are by request */
     bool may_idle;     /**< it need not strike (`refuse`, `blackhole`) */
-    const struct fault_how *how; /**< what it does; NULL: of TLS, or of a later version */
+    const struct fault_how *how; /**< what it does; NULL: of TLS */
 };
 
 /** `after`: what has to come before the fault strikes; all of it. */

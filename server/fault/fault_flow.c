@@ -7,6 +7,11 @@
 
 #include <string.h>
 
+enum {
+    SETTLE_NS = 1000 * 1000 * 1000, /**< so long an end waits for who has to take what was before */
+    SETTLE_LOOK_NS = 500 * 1000     /**< how often it is asked */
+};
+
 /** The bytes of one direction. */
 struct flow {
     struct flows *flows;
@@ -22,6 +27,7 @@ struct flows {
     struct timer timer; /**< what cannot be done while bytes pass: ends, what is lifted */
     bool ends;          /**< a fault ends the connection: nothing comes any more */
     bool closes;        /**< it is to be closed */
+    int64_t settle_ns;  /**< until then what passed before the end may be taken; 0 = nothing did */
     enum close_how how;
 };
 
@@ -46,8 +52,12 @@ struct random obstacle_random(const struct obstacle *obstacle, uint64_t number)
 
 /* What leaves a flow */
 
-static void flow_close(struct flows *flows, enum close_how how)
+static void flow_close(struct flow *flow, enum close_how how)
 {
+    struct flows *flows = flow->flows;
+    /* what it let pass on its way to the protocol comes there before the end does */
+    if (!flow->response && !flows->settle_ns)
+        flows->settle_ns = clock_now() + SETTLE_NS;
     if (!flows->closes || flows->how < how)
         flows->how = how;
     flows->ends = true;
@@ -67,7 +77,7 @@ static void flow_leave(struct flow *flow, const struct flow_piece *piece)
             stage_in(stage, piece->bytes);
         break;
     case FLOW_CLOSE:
-        flow_close(flow->flows, piece->how);
+        flow_close(flow, piece->how);
         break;
     case FLOW_HALF:
         if (flow->response) {
@@ -357,7 +367,9 @@ static void flows_out_end(struct stage *stage)
 
 static size_t flows_held(const struct stage *stage)
 {
-    return flow_held(&CONTAINER_OF(stage, const struct flows, stage)->response);
+    const struct flows *flows = CONTAINER_OF(stage, const struct flows, stage);
+    /* an end that is due in the next turn comes before the protocol's own: RST is not overtaken */
+    return flow_held(&flows->response) + (flows->closes ? 1 : 0);
 }
 
 static size_t flows_pressing(const struct stage *stage)
@@ -417,6 +429,14 @@ static const struct stage_type flows_type = {
     .gone = flows_gone,
 };
 
+/** Whether the protocol has what passed before the end, or does not take it. */
+static bool flows_settled(const struct flows *flows)
+{
+    struct stream *stream = flows->stage.stream;
+    return clock_now() >= flows->settle_ns || stream->closing || !stream->protocol->settle ||
+           stream->protocol->settle(stream);
+}
+
 static void flows_due(struct timer *timer)
 {
     struct flows *flows = CONTAINER_OF(timer, struct flows, timer);
@@ -426,9 +446,11 @@ static void flows_due(struct timer *timer)
     stream_enter(stream);
     flow_release(flows->request.first);
     flow_release(flows->response.first);
-    if (flows->closes) {
+    if (flows->closes && flows_settled(flows)) {
         flows->closes = false;
         stream_close(stream, flows->how);
+    } else if (flows->closes) {
+        timer_start(&flows->timer, SETTLE_LOOK_NS);
     }
     flow_sweep(&flows->request);
     flow_sweep(&flows->response);

@@ -62,6 +62,6 @@ extern const struct member fault_http1_members[];
 extern const struct member fault_http2_members[];
 /** Filled before main(). */
 extern struct member fault_tls_members[];
-extern const struct member fault_later_members[];
+extern const struct member fault_grpc_members[];
 
 #endif

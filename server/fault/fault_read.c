@@ -117,7 +117,7 @@ static const struct member *const fault_groups[] = {fault_stream_members,
                                                     fault_tls_members,
                                                     fault_http1_members,
                                                     fault_http2_members,
-                                                    fault_later_members,
+                                                    fault_grpc_members,
                                                     NULL};
 static const struct family fault_family = {"fault name", fault_groups};
 

@@ -57,7 +57,7 @@ struct str grpc_message_read(struct arena *arena, struct str text);
  */
 GOTO_MUST_USE bool grpc_timeout_read(struct str text, int64_t *ns);
 
-enum { GRPC_TIMEOUT_SIZE = 16 };
+enum { GRPC_TIMEOUT_SIZE = 24 };
 /** In the finest unit that 8 digits hold, rounded up; not above zero gives "0n". */
 void grpc_timeout_write(int64_t ns, char out[GRPC_TIMEOUT_SIZE]);
 

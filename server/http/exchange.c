@@ -53,7 +53,8 @@ static void exchange_journal_response(struct exchange *exchange, unsigned flags)
     entry.value = clock_now() - exchange->whole_ns;
     entry.extra2 =
         exchange->first_byte_ns ? (uint64_t)(exchange->first_byte_ns - exchange->whole_ns) : 0;
-    journal_append(journal, &entry, (struct str){NULL, 0});
+    journal_append(journal, &entry,
+                   exchange->verdict ? str_of(exchange->verdict) : (struct str){0});
 }
 
 /** Ends the exchange: its responder stops, its holds forget it, its answer is journalled. */
@@ -85,6 +86,11 @@ void exchange_partly_read(struct exchange *exchange)
     if (exchange->state != EXCHANGE_READING || (exchange->offered && !exchange->streams))
         return;
     stream_enter(stream);
+    if (stream->port->calls) {
+        stream->port->calls->reads(exchange);
+        stream_leave(stream);
+        return;
+    }
     if (exchange->responder_request)
         exchange->responder_request(exchange);
     else if (!exchange->offered)
@@ -117,6 +123,10 @@ void exchange_arrived(struct exchange *exchange)
     struct exchange *arriving = server->arriving;
     stream_enter(stream);
     exchange->whole_ns = clock_now();
+    if (stream->port->calls && stream->port->calls->arrived(exchange)) {
+        stream_leave(stream);
+        return;
+    }
     if (!exchange->streams)
         exchange->number = ++stream->port->requests;
     exchange->state = EXCHANGE_HELD;
@@ -287,9 +297,9 @@ bool exchange_tunnel(struct exchange *exchange, const struct response_head *head
     stream_enter(exchange->stream);
     exchange_begin(exchange, head->status);
     exchange->tunnel = tunnel;
-    exchange->codec->tunnel(exchange, head);
     /* what follows is no answer of HTTP any more */
-    exchange_journal_response(exchange, 0);
+    if (exchange->codec->tunnel(exchange, head))
+        exchange_journal_response(exchange, 0);
     stream_leave(exchange->stream);
     return true;
 }

@@ -19,8 +19,22 @@
 #include "server/stream/stream.h"
 
 struct exchange;
+struct grpc_call;
 struct route;
 struct static_answer;
+
+/** How a protocol on top of HTTP takes part in the exchanges of a port: gRPC. */
+struct exchange_calls {
+    /** More of a request was read, which is not whole: request.body holds what came. */
+    void (*reads)(struct exchange *exchange);
+    /** It is whole, or codec->early() was called, and not journalled. Whether it was answered, or
+     * will be: it is no request of the port then. */
+    bool (*arrived)(struct exchange *exchange);
+    /** The bound of a request's body, where the limit says `body_size`. */
+    size_t (*body_most)(const struct exchange *exchange, size_t body_size);
+    /** The grpc-status of what is refused with that status of HTTP. */
+    int (*refusal)(unsigned status);
+};
 
 /** The head of an answer. */
 struct response_head {
@@ -56,13 +70,18 @@ struct exchange_codec {
     /** Bytes of the answer that wait to be sent; NULL: those of the stream. */
     size_t (*queued)(const struct exchange *exchange);
     /** The head that makes a tunnel (101, or 2xx to CONNECT): from here body() sends the bytes as
-     * they are, and the client's go to exchange->tunnel. NULL: the protocol has no such thing. */
-    void (*tunnel)(struct exchange *exchange, const struct response_head *head);
+     * they are, and the client's go to exchange->tunnel. NULL: the protocol has no such thing.
+     * Returns false where the codec ends the connection within or instead of the head. */
+    bool (*tunnel)(struct exchange *exchange, const struct response_head *head);
     /** In a tunnel: our half ends. */
     void (*tunnel_end)(struct exchange *exchange);
     /** Bytes of a tunnel that were not taken are offered again; a request that stopped is read on.
      */
     void (*resume)(struct exchange *exchange);
+    /** Of a request that is not whole: it counts as that with what came, which was taken; what
+     * comes behind goes to exchange->tunnel once the answer has begun and resume() was called.
+     * NULL: the protocol has no such thing. */
+    void (*early)(struct exchange *exchange);
     /** The exchange was answered whole and journalled: free it, go on with the connection (`close`:
      * end it). */
     void (*done)(struct exchange *exchange, bool close);
@@ -120,12 +139,14 @@ struct exchange {
     /** More of the body of a request that streams was read: it is in request.body. */
     void (*responder_request)(struct exchange *exchange);
     const struct exchange_tunnel *tunnel; /**< NULL: it is none */
-    bool offered;                         /**< whether it streams was asked */
-    bool stops;      /**< of a request that streams: no more of it is read for now */
-    bool sending;    /**< set by the codec: see finish() */
-    bool telling;    /**< its journal entry is being told to observers */
-    bool reused;     /**< its connection had a request before */
-    bool journalled; /**< the entry of its answer was written */
+    struct grpc_call *call;               /**< NULL: it is none of gRPC */
+    const char *verdict; /**< what the answer came to, beside its status; NULL, or static */
+    bool offered;        /**< whether it streams was asked */
+    bool stops;          /**< of a request that streams: no more of it is read for now */
+    bool sending;        /**< set by the codec: see finish() */
+    bool telling;        /**< its journal entry is being told to observers */
+    bool reused;         /**< its connection had a request before */
+    bool journalled;     /**< the entry of its answer was written */
     char client[STREAM_ADDRESS_SIZE]; /**< filled by exchange_client() */
 };
 

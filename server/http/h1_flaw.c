@@ -341,6 +341,8 @@ static void flaws_pump_on(struct h1_flaws *flaws)
     exchange->body_sent = flaws->x->written;
     if (flaws->over)
         return;
+    if (flaws->half_due)
+        h1_codec.tunnel_end(exchange);
     if (flaws->finished)
         exchange_sent(exchange);
     else if (exchange->responder_writable)
@@ -526,7 +528,60 @@ static void flawed_resume(struct exchange *exchange)
     h1_codec.resume(exchange);
 }
 
-/* no tunnel: an answer with a flaw is the last of its connection's HTTP, or stands by itself */
+/** The head of a tunnel has no body: faults of a body do what they do to others without one, and
+ * `extra` is the first that the tunnel brings. */
+static bool flawed_tunnel(struct exchange *exchange, const struct response_head *head)
+{
+    struct h1_flaws *flaws = flaws_of(exchange);
+    struct h1_exchange *x = flaws->x;
+    const struct words words = head_words(flaws, head);
+    bool upgrades = head->headers && headers_get(head->headers, STR("upgrade")).data;
+    if (flaws->instead != H1_ANSWER) {
+        flaws_replace(flaws);
+        return false;
+    }
+    struct buf *into = h1_head_start(exchange->stream);
+    x->bodiless = true;
+    x->close = true;
+    text_append(into, flaws->status_line.data ? flaws->status_line : STR("$v $c $r\r\n"), &words);
+    if (!flaws->only_status_line) {
+        buf_append(into, flaws->fields);
+        h1_head_date(x, head, into);
+        fields_append(flaws, head, into);
+        if (flaws->framing != H1_FRAMED_RIGHT)
+            framing_append(flaws, head, &words, into);
+        if (upgrades)
+            buf_append(into, STR("connection: upgrade\r\n"));
+    }
+    flaws_plan(flaws, head);
+    x->bodiless = false;
+    x->chunked = false;
+    if (flaws->extra.size && !flaws->ends_with_head)
+        flaws->head_end = arena_printf(exchange_arena(exchange), STR_FMT STR_FMT,
+                                       STR_ARG(flaws->head_end), STR_ARG(flaws->extra));
+    flaws->extra = (struct str){0};
+    flaws_write(flaws, buf_str(into));
+    flaws->left = flaws->only_status_line ? 0 : flaws->flood;
+    if (flaws->only_status_line)
+        flaws_end(flaws, CLOSE_FIN);
+    else if (flaws->left)
+        flaws_pump(flaws);
+    else
+        flaws_end_head(flaws);
+    if (flaws->over || flaws->ends_with_head)
+        return false;
+    h1_read_on(exchange);
+    return true;
+}
+
+static void flawed_tunnel_end(struct exchange *exchange)
+{
+    struct h1_flaws *flaws = flaws_of(exchange);
+    flaws->half_due = flaws->left > 0;
+    if (!flaws->half_due)
+        h1_codec.tunnel_end(exchange);
+}
+
 static const struct exchange_codec flawed_codec = {
     .informational = flawed_informational,
     .head = flawed_head,
@@ -536,6 +591,8 @@ static const struct exchange_codec flawed_codec = {
     .cut = flawed_cut,
     .whole = flawed_whole,
     .queued = flawed_queued,
+    .tunnel = flawed_tunnel,
+    .tunnel_end = flawed_tunnel_end,
     .resume = flawed_resume,
     .done = h1_done,
 };

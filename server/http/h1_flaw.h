@@ -93,6 +93,7 @@ struct h1_flaws {
     uint64_t line_left;  /**< of the flood's line */
     struct str head_end; /**< what comes behind the flood */
     bool ends_with_head; /**< and then the end, by `how` */
+    bool half_due;       /**< of a tunnel: our half ends behind the flood */
     bool finished;       /**< the whole answer was given while a flood was under way */
     struct headers trailers; /**< with these; in the exchange's arena */
     uint64_t seen;           /**< body bytes given */

@@ -177,7 +177,7 @@ static void h1_finish(struct exchange *exchange, const struct headers *trailers)
     stream_write(exchange->stream, &part, 1);
 }
 
-static void h1_tunnel(struct exchange *exchange, const struct response_head *head)
+static bool h1_tunnel(struct exchange *exchange, const struct response_head *head)
 {
     struct h1_exchange *x = h1_of(exchange);
     struct buf *into = h1_head_start(exchange->stream);
@@ -196,6 +196,7 @@ static void h1_tunnel(struct exchange *exchange, const struct response_head *hea
     struct iovec part = part_of(buf_str(into));
     stream_write(exchange->stream, &part, 1);
     h1_read_on(exchange);
+    return true;
 }
 
 static void h1_tunnel_end(struct exchange *exchange)

@@ -58,6 +58,8 @@ struct h2_exchange *h2_exchange_new(struct h2 *h2, int32_t stream_id)
     x->kept = x->inline_kept;
     x->kept_capacity = COUNT_OF(x->inline_kept);
     x->body.most = limits->body_size ? (size_t)limits->body_size : BUF_OWN;
+    if (h2->stream->port->calls)
+        x->body.most = h2->stream->port->calls->body_most(&x->exchange, x->body.most);
     x->out.most = BUF_OWN;
     x->previous = h2->newest;
     if (h2->newest)

@@ -347,7 +347,21 @@ static void read_on(struct exchange *exchange)
     h2_leave(h2);
 }
 
-static void write_tunnel(struct exchange *exchange, const struct response_head *head)
+static void write_early(struct exchange *exchange)
+{
+    struct h2_exchange *x = h2_exchange_of(exchange);
+    struct h2 *h2 = x->h2;
+    h2_enter(h2);
+    buf_consume(&x->body, x->body.size);
+    x->connect = true;
+    exchange->stops = true;
+    h2_exchange_was_read(x);
+    x->arrived = true;
+    h2_notice(x);
+    h2_leave(h2);
+}
+
+static bool write_tunnel(struct exchange *exchange, const struct response_head *head)
 {
     struct h2_exchange *x = h2_exchange_of(exchange);
     struct block block;
@@ -358,6 +372,7 @@ static void write_tunnel(struct exchange *exchange, const struct response_head *
     submit_head(x, &block);
     write_soon(x->h2);
     read_on(exchange);
+    return true;
 }
 
 static void write_tunnel_end(struct exchange *exchange)
@@ -381,8 +396,26 @@ const struct exchange_codec h2_codec = {
     .tunnel = write_tunnel,
     .tunnel_end = write_tunnel_end,
     .resume = read_on,
+    .early = write_early,
     .done = write_done,
 };
+
+/** The refusal as clients of gRPC understand it. */
+static void refuse_call(struct h2_exchange *x, struct str why)
+{
+    struct block block;
+    char status[4];
+    int size =
+        snprintf(status, sizeof status, "%d", x->h2->stream->port->calls->refusal(x->refusal));
+    block_start(&block, x, 3);
+    block_add_status(&block, 200);
+    block_add(&block, STR("content-type"), STR("application/grpc"));
+    block_add(&block, STR("grpc-status"), (struct str){status, (size_t)size});
+    block_add(&block, STR("grpc-message"), why);
+    x->bodiless = true;
+    x->finished = true;
+    submit_head(x, &block);
+}
 
 void h2_write_refusal(struct h2_exchange *x)
 {
@@ -391,6 +424,10 @@ void h2_write_refusal(struct h2_exchange *x)
     h2_exchange_was_read(x);
     h2_journal_refused(x->h2, x->refusal, why);
     x->refused = true;
+    if (x->h2->stream->port->calls) {
+        refuse_call(x, why);
+        return;
+    }
     block_start(&block, x, 1);
     block_add_status(&block, x->refusal);
     block_add_date(&block, x);

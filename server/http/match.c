@@ -282,6 +282,7 @@ bool match_test(const struct match *match, const struct request *request,
     bool matches = path_test(&trial) && method_test(&trial) &&
                    fields_test(&trial, &match->query, "query", query_field) &&
                    fields_test(&trial, &match->headers, "header", header_field) &&
+                   fields_test(&trial, &match->metadata, "metadata", header_field) &&
                    fields_test(&trial, &match->cookies, "cookie", cookie_field) &&
                    form_test(&trial) && body_test(&trial) && tls_test(&trial) && not_test(&trial) &&
                    chance_test(&trial);
@@ -314,9 +315,9 @@ bool match_needs_whole(const struct match *match)
 /** Whether anything beside method and path has to hold. */
 static bool match_has_more(const struct match *match)
 {
-    return match->query.count || match->headers.count || match->cookies.count ||
-           match->form.count || match->chance || match->unless || match->sni ||
-           match->client_cert || !body_check_is_empty(&match->body);
+    return match->query.count || match->headers.count || match->metadata.count ||
+           match->cookies.count || match->form.count || match->chance || match->unless ||
+           match->sni || match->client_cert || !body_check_is_empty(&match->body);
 }
 
 bool match_is_static(const struct match *match, struct str *method, struct str *path)
@@ -383,7 +384,9 @@ static void describe_line(struct description *description, const struct match *m
     buf_append(text, method_names(&match->method, "|", arena));
     if (text->size && (path->template || path->predicate))
         buf_append_byte(text, ' ');
-    if (path->template)
+    if (match->rpc.data)
+        buf_append(text, match->rpc);
+    else if (path->template)
         buf_append(text, path_template_text(path->template));
     if (path->predicate) {
         buf_append_string(text, "path ");
@@ -398,6 +401,7 @@ struct str match_describe(const struct match *match, struct arena *arena)
     describe_line(&description, match, arena);
     describe_fields(&description, "query", &match->query);
     describe_fields(&description, "header", &match->headers);
+    describe_fields(&description, "metadata", &match->metadata);
     describe_fields(&description, "cookie", &match->cookies);
     describe_fields(&description, "form", &match->form);
     describe_body(&description, &match->body);
@@ -414,6 +418,12 @@ struct str match_describe(const struct match *match, struct arena *arena)
     struct str copy = arena_copy(arena, buf_str(&description.text));
     buf_clear(&description.text);
     return copy;
+}
+
+struct str match_rpc(const struct match *match, struct place *place)
+{
+    *place = match->rpc_place;
+    return match->rpc;
 }
 
 struct place match_place(const struct match *match)

@@ -63,6 +63,8 @@ bool match_quick(const struct match *match, const struct request *request);
 bool match_needs_whole(const struct match *match);
 /** "GET /foo/{foo}" for messages. */
 struct str match_describe(const struct match *match, struct arena *arena);
+/** The rpc that it names, "shop.Orders/Place", and where; data NULL if it names none. */
+struct str match_rpc(const struct match *match, struct place *place);
 /** Where it stands. */
 struct place match_place(const struct match *match);
 

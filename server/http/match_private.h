@@ -25,6 +25,9 @@ struct match {
     struct place place;
     struct match_method method;
     struct match_path path;
+    struct place rpc_place;
+    struct str rpc; /**< "shop.Orders/Place": the path is made of it; data NULL = not written */
+    struct list metadata; /**< as `headers` */
     /* Lists of struct map_entry whose value is a struct predicate *. */
     struct list query;
     struct list headers;

@@ -160,6 +160,55 @@ static const struct type type_path = {
     .schema = schema_path,
 };
 
+/* rpc */
+
+static bool is_rpc(struct str text)
+{
+    ptrdiff_t slash = str_find_byte(text, '/');
+    char before = '.';
+    for (size_t i = 0; i < text.size; i++) {
+        char c = text.data[i];
+        bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
+        bool digit = c >= '0' && c <= '9';
+        bool mark = c == '.' || (ptrdiff_t)i == slash;
+        bool begins = before == '.' || before == '/';
+        if (mark ? begins : !letter && (begins || !digit))
+            return false;
+        before = c;
+    }
+    return slash > 0 && before != '/' && before != '.' &&
+           str_find_byte(str_from(text, (size_t)slash), '.') < 0;
+}
+
+static enum read_result read_rpc(struct reader *reader, const struct type *type,
+                                 const struct node *node, void *into)
+{
+    struct str text = node_scalar_text(node);
+    if (node->kind != NODE_STRING)
+        return reader_expected(reader, node, type->name);
+    if (!is_rpc(text)) {
+        diagnostics_add(reader->diagnostics, node->place, "'" STR_FMT "' is no rpc",
+                        STR_ARG(reader_shown(reader, text)));
+        diagnostics_help(reader->diagnostics, "write package.Service/Method");
+        return READ_FAILED;
+    }
+    *(struct str *)into = arena_copy(reader->arena, text);
+    return READ_OK;
+}
+
+static struct json *schema_rpc(struct schema_writer *writer, const struct type *type)
+{
+    (void)type;
+    return schema_text(writer, "{\"type\": \"string\", \"minLength\": 3}");
+}
+
+static const struct type type_rpc = {
+    .name = "an rpc: package.Service/Method",
+    .size = sizeof(struct str),
+    .read = read_rpc,
+    .schema = schema_rpc,
+};
+
 /* The rows. */
 
 static const struct type type_fields = TYPE_MAP(&type_predicate_text);
@@ -171,6 +220,10 @@ static const struct row match_rows[] = {
     {"path", &type_path, offsetof(struct match, path), 0, NULL,
      "A template with `{name}` for a segment, `{name:regex}`, `{name*}` for the rest and `*` for "
      "anything at the end; or a predicate on the decoded path."},
+    {"rpc", &type_rpc, offsetof(struct match, rpc), 0, NULL,
+     "The rpc of gRPC: package.Service/Method, in place of a path."},
+    {"metadata", &type_fields, offsetof(struct match, metadata), 0, NULL,
+     "Metadata of gRPC, which are headers: name to predicate."},
     {"query", &type_fields, offsetof(struct match, query), 0, NULL,
      "Fields of the query: name to predicate."},
     {"headers", &type_fields, offsetof(struct match, headers), 0, NULL,
@@ -216,10 +269,36 @@ static enum read_result check_header_names(struct reader *reader, const struct l
     return result;
 }
 
+/** An rpc is a path of its own kind. */
+static enum read_result check_rpc(struct reader *reader, const struct node *node,
+                                  struct match *match)
+{
+    static const char *const others[] = {"method", "path", "query", "form"};
+    const struct node_pair *rpc = node_find(node, STR("rpc"));
+    if (!rpc)
+        return READ_OK;
+    for (size_t i = 0; i < COUNT_OF(others); i++) {
+        const struct node_pair *other = node_find(node, str_of(others[i]));
+        if (other)
+            return fault(
+                reader, other->key->place,
+                arena_printf(reader->arena, "'%s' and 'rpc' exclude each other", others[i]), NULL);
+    }
+    struct path_error error;
+    match->rpc_place = rpc->value->place;
+    match->path.template = path_template_read(
+        reader->arena, arena_printf(reader->arena, "/" STR_FMT, STR_ARG(match->rpc)), &error);
+    GOTO_ASSERT(match->path.template);
+    return READ_OK;
+}
+
 static enum read_result match_check(struct reader *reader, const struct node *node, void *into)
 {
-    const struct match *match = into;
+    struct match *match = into;
     enum read_result result = check_fields(reader, node, "query", &match->query);
+    result = read_worse(result, check_rpc(reader, node, match));
+    result = read_worse(result, check_fields(reader, node, "metadata", &match->metadata));
+    result = read_worse(result, check_header_names(reader, &match->metadata));
     result = read_worse(result, check_fields(reader, node, "headers", &match->headers));
     result = read_worse(result, check_fields(reader, node, "cookies", &match->cookies));
     result = read_worse(result, check_fields(reader, node, "form", &match->form));

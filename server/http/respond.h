@@ -69,6 +69,9 @@ struct respond_job {
  */
 void respond_start(struct exchange *exchange, const struct respond_job *job);
 
+/** Whether it has keys that only gRPC has; whether it has some that gRPC has not. */
+bool respond_is_grpc(const struct respond *respond);
+bool respond_is_http(const struct respond *respond);
 /** Its faults, a list of struct fault_config *; maybe empty. */
 const struct list *respond_faults(const struct respond *respond);
 /** The block's own delay, or NULL. */

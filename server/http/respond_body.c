@@ -291,7 +291,7 @@ void respond_prepare(struct respond *respond, struct arena *arena)
     if (!can_prepare(respond))
         return;
     struct template_context none = {0};
-    unsigned status = respond->status ? (unsigned)respond->status : 200;
+    unsigned status = respond->status.http ? (unsigned)respond->status.http : 200;
     struct static_answer *answer = arena_alloc(arena, sizeof *answer);
     struct headers *headers = arena_alloc(arena, sizeof *headers);
     struct str reason = respond->reason ? template_text(respond->reason, &none, arena)

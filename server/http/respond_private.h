@@ -5,6 +5,7 @@
 #ifndef GOTO_SERVER_HTTP_RESPOND_PRIVATE_H
 #define GOTO_SERVER_HTTP_RESPOND_PRIVATE_H
 
+#include "server/grpc/respond.h"
 #include "server/http/respond.h"
 
 #include <zlib.h>
@@ -50,7 +51,7 @@ struct respond_file {
 enum respond_compress { COMPRESS_NONE, COMPRESS_GZIP, COMPRESS_DEFLATE };
 
 struct respond {
-    uint64_t status; /**< 0 = not written: 200 */
+    struct grpc_or_http_status status;
     struct template *reason;
     struct list headers; /**< of struct map_entry whose value is a struct respond_values */
     struct template *body;
@@ -70,6 +71,12 @@ struct respond {
     struct list faults; /**< of struct fault_config * */
     struct respond_items *stream;
     struct respond_items *events;
+    struct grpc_message_config *message;
+    struct list *messages; /**< of struct grpc_message_config; NULL = not written */
+    struct duration *every;
+    struct list metadata;        /**< as headers */
+    const struct node *grpc_key; /**< the first key that only gRPC has; NULL: none */
+    const struct node *http_key; /**< the first one that gRPC has not */
     struct static_answer
         *prepared; /**< the whole answer where nothing in it depends on the request */
 };

@@ -243,10 +243,13 @@ static const struct type type_events_pointer = TYPE_POINTER(&type_events);
 static const struct type type_size_range_pointer = TYPE_POINTER(&type_size_range);
 static const struct type type_duration_pointer = TYPE_POINTER(&type_duration);
 static const struct type type_count_pointer = TYPE_POINTER(&type_count);
+static const struct type type_message_pointer = TYPE_POINTER(&grpc_message_type);
+static const struct type type_messages = TYPE_LIST(&grpc_message_type);
+static const struct type type_messages_pointer = TYPE_POINTER(&type_messages);
 
 static const struct row respond_rows[] = {
-    {"status", &type_status, offsetof(struct respond, status), 0, "200",
-     "The status, from 200 on."},
+    {"status", &grpc_or_http_status_type, offsetof(struct respond, status), 0, "200",
+     "The status, from 200 on; of gRPC a name, or {code, message, details}, OK by default."},
     {"reason", &type_template, offsetof(struct respond, reason), 0, NULL,
      "The reason phrase of HTTP/1; the usual one of the status if not written."},
     {"headers", &type_headers, offsetof(struct respond, headers), 0, NULL,
@@ -280,11 +283,77 @@ static const struct row respond_rows[] = {
      "Ends the connection after this answer."},
     {"compress", &type_compress, offsetof(struct respond, compress), 0, NULL,
      "Compresses the body, whatever the request accepts: gzip or deflate."},
+    {"message", &type_message_pointer, offsetof(struct respond, message), 0, NULL,
+     "The message of gRPC, by the JSON mapping of proto3."},
+    {"messages", &type_messages_pointer, offsetof(struct respond, messages), 0, NULL,
+     "The messages of a stream of gRPC."},
+    {"every", &type_duration_pointer, offsetof(struct respond, every), 0, NULL,
+     "Time between two of `messages`."},
+    {"metadata", &type_headers, offsetof(struct respond, metadata), 0, NULL,
+     "Metadata of gRPC, before the messages."},
     {"fault", &route_faults_type, offsetof(struct respond, faults), 0, NULL,
      "What goes wrong with this answer: a fault, or a list of them."},
 };
 
+/** Whether the key is one of a respond block, and not of what includes it. */
+static bool respond_row(struct str key)
+{
+    for (size_t i = 0; i < COUNT_OF(respond_rows); i++)
+        if (str_is(key, respond_rows[i].key))
+            return true;
+    return false;
+}
+
 /* Checks of the block as a whole. */
+
+/** Remembers the first key that only gRPC has, and the first that it has not. */
+static void note_keys(struct respond *respond, const struct node *node)
+{
+    static const char *const grpc[] = {"message", "messages", "every", "metadata"};
+    static const char *const both[] = {"status", "trailers", "delay", "compress", "fault"};
+    for (size_t i = 0; i < node->count; i++) {
+        struct str key = node->pairs[i].key->text;
+        bool is_grpc = str_is(key, "status") && respond->status.grpc;
+        bool is_both = false;
+        for (size_t j = 0; j < COUNT_OF(grpc); j++)
+            is_grpc = is_grpc || str_is(key, grpc[j]);
+        for (size_t j = 0; j < COUNT_OF(both); j++)
+            is_both = is_both || str_is(key, both[j]);
+        bool is_http = (!is_both && !is_grpc) || (str_is(key, "status") && !is_grpc);
+        if (is_grpc && !respond->grpc_key)
+            respond->grpc_key = node->pairs[i].key;
+        if (is_http && !respond->http_key && respond_row(key))
+            respond->http_key = node->pairs[i].key;
+    }
+}
+
+static enum read_result check_grpc(struct reader *reader, const struct respond *respond,
+                                   const struct node *node)
+{
+    enum read_result result = READ_OK;
+    const struct node_pair *every = node_find(node, STR("every"));
+    const struct node_pair *messages = node_find(node, STR("messages"));
+    if (respond->grpc_key && respond->http_key) {
+        diagnostics_add(reader->diagnostics, respond->http_key->place,
+                        "'" STR_FMT "' is of HTTP here and '" STR_FMT "' of gRPC",
+                        STR_ARG(respond->http_key->text), STR_ARG(respond->grpc_key->text));
+        diagnostics_help(reader->diagnostics,
+                         "gRPC answers have message, messages, every, metadata, trailers, status "
+                         "(a name such as NOT_FOUND), delay, compress");
+        result = READ_FAILED;
+    }
+    if (respond->message && messages) {
+        diagnostics_add(reader->diagnostics, messages->key->place,
+                        "an answer has either 'message' or 'messages'");
+        result = READ_FAILED;
+    }
+    if (every && !messages) {
+        diagnostics_add(reader->diagnostics, every->key->place,
+                        "'every' has no effect without 'messages'");
+        result = READ_FAILED;
+    }
+    return result;
+}
 
 static const char *const body_keys[] = {"body",   "json", "file",   "echo",
                                         "random", "raw",  "stream", "events"};
@@ -353,7 +422,7 @@ static enum read_result check_bodiless(struct reader *reader, const struct node 
 static enum read_result check_status(struct reader *reader, const struct respond *respond,
                                      const struct node *node)
 {
-    unsigned status = (unsigned)respond->status;
+    unsigned status = (unsigned)respond->status.http;
     if (status == 0 || (status >= 200 && !respond_is_bodiless(status)))
         return READ_OK;
     const struct node_pair *pair = written_pair(node, "status");
@@ -461,7 +530,13 @@ static enum read_result check_all_headers(struct reader *reader, const struct re
 static enum read_result respond_check(struct reader *reader, const struct node *node, void *into)
 {
     struct respond *respond = into;
-    enum read_result result = check_one_body(reader, node);
+    note_keys(respond, node);
+    enum read_result result = check_grpc(reader, respond, node);
+    if (respond->grpc_key) {
+        result = read_worse(result, check_headers(reader, &respond->metadata));
+        return read_worse(result, check_headers(reader, &respond->trailers));
+    }
+    result = read_worse(result, check_one_body(reader, node));
     if (respond->raw)
         result = read_worse(result, check_raw(reader, node));
     else
@@ -489,10 +564,21 @@ bool respond_is_empty(const struct respond *respond)
     const struct respond *r = respond;
     bool body =
         r->body || r->json || r->file || r->echo || r->random || r->raw || r->stream || r->events;
-    bool head =
-        r->status || r->reason || r->headers.count || r->trailers.count || r->informational.count;
+    bool head = r->status.http || r->status.grpc || r->reason || r->headers.count ||
+                r->trailers.count || r->informational.count;
     return !body && !head && !r->delay && !r->pace && !r->chunked && !r->content_length &&
-           !r->close && !r->compress && !r->faults.count;
+           !r->close && !r->compress && !r->faults.count && !r->message && !r->messages &&
+           !r->metadata.count;
+}
+
+bool respond_is_grpc(const struct respond *respond)
+{
+    return respond->grpc_key;
+}
+
+bool respond_is_http(const struct respond *respond)
+{
+    return respond->http_key;
 }
 
 const struct list *respond_faults(const struct respond *respond)
@@ -539,6 +625,13 @@ enum read_result respond_check_path(struct reader *reader, const struct respond 
         result = read_worse(result, template_check_path(reader, templates[i], names));
     result = read_worse(result, check_values_path(reader, &respond->headers, names));
     result = read_worse(result, check_values_path(reader, &respond->trailers, names));
+    result = read_worse(result, check_values_path(reader, &respond->metadata, names));
+    if (respond->message)
+        result = read_worse(result, template_check_path(reader, respond->message->template, names));
+    const struct grpc_message_config *messages =
+        respond->messages ? respond->messages->items : NULL;
+    for (size_t i = 0; messages && i < respond->messages->count; i++)
+        result = read_worse(result, template_check_path(reader, messages[i].template, names));
     const struct respond_informational *informational = respond->informational.items;
     for (size_t i = 0; i < respond->informational.count; i++)
         result = read_worse(result, check_values_path(reader, &informational[i].headers, names));

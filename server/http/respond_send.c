@@ -259,7 +259,7 @@ static void answer_compose(struct answer *answer, struct response_head *head,
 {
     const struct respond *respond = answer->job.respond;
     struct template_context *context = &answer->job.context;
-    head->status = respond->status ? (unsigned)respond->status : 200;
+    head->status = respond->status.http ? (unsigned)respond->status.http : 200;
     if (respond->reason)
         head->reason = respond_line(respond->reason, context, answer->arena);
     respond_headers(respond, context, answer->arena, headers);

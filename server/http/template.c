@@ -136,6 +136,7 @@ struct json_part {
     struct template_value *value;
     struct template_use **uses;
     bool answers;
+    bool message; /**< it becomes a message of protobuf, which may hold .inf and .nan */
 };
 
 static enum read_result read_part(struct reader *reader, const struct type *type,
@@ -149,7 +150,8 @@ static enum read_result read_scalar(struct reader *reader, const struct node *no
     struct template_value *value = part->value;
     if (node->kind != NODE_STRING) {
         value->constant = node_to_json(reader->arena, node);
-        if (value->constant->kind != JSON_NUMBER || number_is_valid(value->constant->text))
+        if (value->constant->kind != JSON_NUMBER || part->message ||
+            number_is_valid(value->constant->text))
             return READ_OK;
         diagnostics_add(reader->diagnostics, node->place, "JSON has no number '" STR_FMT "'",
                         STR_ARG(value->constant->text));
@@ -197,7 +199,7 @@ static enum read_result read_container(struct reader *reader, const struct node 
         if (node->kind == NODE_MAP)
             value->names[i] = node_scalar_text(node->pairs[i].key);
         struct json_part inner = {arena_alloc(arena, sizeof *inner.value), part->uses,
-                                  part->answers};
+                                  part->answers, part->message};
         value->children[i] = inner.value;
         result = read_worse(result, reader_read(reader, &type_part, child, &inner));
     }
@@ -228,7 +230,7 @@ static enum read_result read_json_template(struct reader *reader, const struct t
 {
     struct template *template = arena_alloc(reader->arena, sizeof *template);
     struct json_part part = {arena_alloc(reader->arena, sizeof *part.value), &template->uses,
-                             type->extra != NULL};
+                             type == &type_answer_json_template, type == &type_message_template};
     enum read_result result = read_part(reader, type, node, &part);
     if (result != READ_OK)
         return result;
@@ -259,6 +261,12 @@ const struct type type_template = {
 };
 
 const struct type type_json_template = {
+    .name = "any value",
+    .size = sizeof(struct template *),
+    .read = read_json_template,
+};
+
+const struct type type_message_template = {
     .name = "any value",
     .size = sizeof(struct template *),
     .read = read_json_template,

@@ -65,6 +65,8 @@ extern const struct type type_template;
  * of what it yields; the keys of mappings are taken as they are written.
  */
 extern const struct type type_json_template;
+/** [struct template *] the same for a message of protobuf: `.inf` and `.nan` are numbers. */
+extern const struct type type_message_template;
 /** The same two where answers of far sides are known: in the `response` of a `forward`. */
 extern const struct type type_answer_template;
 extern const struct type type_answer_json_template;

@@ -257,10 +257,6 @@ const struct template_row template_literal_row = {
     {                                                                                              \
         {form, doc, false}, name, shape, value, NULL, false, true, false, false                    \
     }
-#define LATER(form, name, shape, doc)                                                              \
-    {                                                                                              \
-        {form, doc, true}, name, shape, NULL, NULL, false, false, false, false                     \
-    }
 
 const struct template_row template_names[] = {
     {{"path.NAME", "What the route's path captured, percent-decoded.", false},
@@ -290,7 +286,9 @@ const struct template_row template_names[] = {
          "\"TLSv1.3\" and the like; missing without TLS."),
     NAME("client.address", "client.address", SHAPE_NONE, name_client_address,
          "The address of the client, without its port."),
-    LATER("message $.a", "message", SHAPE_PATH, "What a JSONPath finds in the gRPC message."),
+    BODY("message $.a", "message", SHAPE_PATH, name_json,
+         "What a JSONPath finds in the gRPC message: of a stream in the first one, of a "
+         "bidirectional one in the one that is answered."),
     NAME("now", "now", SHAPE_NONE, name_now,
          "The time as RFC 3339 in UTC: \"2026-01-02T03:04:05.678Z\"."),
     NAME("now.ms", "now.ms", SHAPE_NONE, name_now_ms, "The time in milliseconds since 1970."),

@@ -2,6 +2,9 @@
 
 #include "base/memory.h"
 #include "server/fault/fault.h"
+#include "server/grpc/built_in.h"
+#include "server/grpc/call.h"
+#include "server/grpc/status.h"
 
 enum override_kind { OVERRIDE_RESPOND, OVERRIDE_STATUS, OVERRIDE_DELAY };
 
@@ -31,6 +34,7 @@ struct upstream *upstream_new(struct port *port, const struct upstream_config *c
     upstream->arena = arena_new();
     upstream->delay_key = arena_printf(upstream->arena, "delay " STR_FMT, STR_ARG(port->name));
     port->owner = upstream;
+    upstream->health = grpc_health_new(upstream->arena);
     upstream_begin(upstream);
     return upstream;
 }
@@ -76,6 +80,11 @@ struct tcp_record **upstream_records(struct upstream *upstream, struct arena **a
 const struct limits *upstream_limits(const struct upstream *upstream)
 {
     return &upstream->now.limits;
+}
+
+struct grpc_health_state *upstream_health(const struct upstream *upstream)
+{
+    return upstream->health;
 }
 
 struct port *upstream_port(const struct upstream *upstream)
@@ -277,6 +286,7 @@ struct answering {
     struct route *route;
     const struct headers *captures;
     const struct forward *forward; /**< it is sent on; NULL: `job` answers it */
+    bool unimplemented;            /**< of gRPC: there is no such rpc */
     struct respond_job job;
 };
 
@@ -357,10 +367,59 @@ static void journal_miss(struct answering *answering, const struct route_miss *m
     journal_append(port->server->journal, &entry, text);
 }
 
+/** Whether a route names the rpc of a call. */
+static bool routes_name_rpc(const struct routes *routes, const struct grpc_call *call)
+{
+    for (size_t i = 0; i < routes->count; i++) {
+        struct place place;
+        struct str rpc = match_rpc(routes->items[i].config->match, &place);
+        if (rpc.data && str_equal(rpc, call->rpc))
+            return true;
+    }
+    return false;
+}
+
+/** Whether it is a failure that no route took the request: of gRPC, an rpc that no route names has
+ * an answer of its own. */
+static bool answering_is_missed(const struct answering *answering)
+{
+    const struct routes *routes = &answering->upstream->set->routes;
+    const struct grpc_call *call = answering->exchange->call;
+    if (answering->route->config || !routes->count)
+        return false;
+    return !call || !call->method || routes_name_rpc(routes, call);
+}
+
+/** What a grpc upstream answers to what no route took: the empty message, if it knows the rpc. */
+static void answering_default_grpc(struct answering *answering, bool forced)
+{
+    struct upstream *upstream = answering->upstream;
+    struct exchange *exchange = answering->exchange;
+    enum default_kind kind = upstream->fallback->config->kind;
+    struct route_miss miss;
+    if (answering_is_missed(answering) && kind != DEFAULT_RESPOND) {
+        miss = routes_nearest(&upstream->set->routes, exchange, upstream->port->server->seed);
+        journal_miss(answering, &miss);
+    }
+    if (forced || answering->job.respond)
+        return;
+    if (kind == DEFAULT_RESPOND)
+        answering->job.respond = sequence_take(&answering->route->sequence, false);
+    else if (!exchange->call)
+        answering->job.status = 415;
+    else if (!exchange->call->method || kind == DEFAULT_NOT_FOUND)
+        answering->unimplemented = true;
+}
+
 /** No route took the request: what the default answers. */
 static void answering_default(struct answering *answering, bool forced)
 {
     struct upstream *upstream = answering->upstream;
+    if (upstream_is_grpc(upstream)) {
+        upstream->minded = upstream->minded || upstream_minds_unmatched(upstream);
+        answering_default_grpc(answering, forced);
+        return;
+    }
     const struct routes *routes = &upstream->set->routes;
     enum default_kind kind = upstream->fallback->config->kind;
     if (upstream->forwards) {
@@ -541,11 +600,35 @@ static void answering_route(struct answering *answering)
     answering->route->requests++;
 }
 
+/** Answers by a block, or by what gRPC says of what has none. */
+static void answering_respond(struct answering *answering)
+{
+    struct exchange *exchange = answering->exchange;
+    struct grpc_call *call = exchange->call;
+    struct respond_job *job = &answering->job;
+    if (!call && job->respond && respond_is_grpc(job->respond)) {
+        job->respond = NULL;
+        job->status = 500;
+        job->json = STR("{\"error\":\"this answer is of gRPC, and the request is not\"}");
+    }
+    if (!call || job->forced_status || (job->respond && respond_is_http(job->respond)))
+        respond_start(exchange, job);
+    else if (call->status)
+        grpc_call_finish(call, call->status, call->why, NULL);
+    else if (answering->unimplemented || (!call->method && !job->respond))
+        grpc_call_finish(
+            call, GRPC_UNIMPLEMENTED,
+            arena_printf(exchange_arena(exchange), "unknown rpc " STR_FMT, STR_ARG(call->rpc)),
+            NULL);
+    else
+        grpc_answer_start(exchange, job);
+}
+
 void upstream_answer(struct upstream *upstream, struct exchange *exchange)
 {
     struct answering answering = {.upstream = upstream, .exchange = exchange};
     answering_route(&answering);
-    bool unmatched = !answering.route->config && upstream->set->routes.count;
+    bool unmatched = answering_is_missed(&answering);
     journal_set_route(upstream->port->server->journal, exchange->entry, answering.route->name_id,
                       unmatched ? ENTRY_UNMATCHED : 0);
     answering_choose(&answering);
@@ -561,7 +644,7 @@ void upstream_answer(struct upstream *upstream, struct exchange *exchange)
     }
     answering.job.context = answering_context(&answering);
     answering.job.give_up_ns = upstream->now.limits.respond_ns;
-    respond_start(exchange, &answering.job);
+    answering_respond(&answering);
 }
 
 /* What was not reached. */

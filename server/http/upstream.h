@@ -17,6 +17,7 @@
 #ifndef GOTO_SERVER_HTTP_UPSTREAM_H
 #define GOTO_SERVER_HTTP_UPSTREAM_H
 
+#include "server/grpc/service.h"
 #include "server/http/match.h"
 #include "server/http/respond.h"
 #include "server/port/port.h"
@@ -75,6 +76,7 @@ struct upstream_config {
     struct upstream_default fallback;
     struct tcp_work work;    /**< of tcp and tls */
     struct forward *forward; /**< in place of `default`; NULL = not written */
+    struct grpc_config grpc; /**< of grpc and grpcs */
     struct tls_config *tls;  /**< NULL = valid, where the protocol has TLS */
     struct list faults;      /**< of struct fault_config * */
     bool optional;
@@ -88,7 +90,9 @@ enum upstream_protocol {
     PROTOCOL_H2C,
     PROTOCOL_H2,
     PROTOCOL_TCP,
-    PROTOCOL_TLS
+    PROTOCOL_TLS,
+    PROTOCOL_GRPC,
+    PROTOCOL_GRPCS
 };
 /** "https"; NULL for a number that is none of them. */
 const char *upstream_protocol_name(int protocol);
@@ -218,6 +222,12 @@ GOTO_MUST_USE uint64_t upstream_change(struct upstream *upstream,
                                        const struct upstream_change *change, struct str *why);
 /** The spec's own config was read again in place (`set`): takes over what it says. */
 void upstream_config_changed(struct upstream *upstream);
+/** Whether it speaks gRPC now. */
+bool upstream_is_grpc(const struct upstream *upstream);
+struct grpc_health_state;
+struct grpc_health_state *upstream_health(const struct upstream *upstream);
+/** Its gRPC service now. */
+const struct grpc_config *upstream_grpc(const struct upstream *upstream);
 /** What it speaks now: enum upstream_protocol, and enum speech. */
 int upstream_protocol(const struct upstream *upstream);
 unsigned upstream_speech(const struct upstream *upstream);

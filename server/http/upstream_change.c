@@ -2,6 +2,7 @@
 
 #include "base/memory.h"
 #include "server/fault/fault.h"
+#include "server/grpc/call.h"
 #include "server/http/h2.h"
 #include "server/tls/tls.h"
 
@@ -10,7 +11,7 @@
 
 /** What a protocol means for a port. */
 struct manner {
-    const char *scheme;              /**< NULL = bytes */
+    const char *scheme;              /**< NULL: `${name}` is host:port */
     const struct protocol *protocol; /**< in clear; behind a handshake that agreed on nothing; NULL
                                         = bytes: what the work says */
     bool tls;
@@ -24,6 +25,8 @@ static const struct manner manners[] = {
     [PROTOCOL_H2] = {"https", &h2_protocol, true, {"h2", 2}},
     [PROTOCOL_TCP] = {NULL, NULL, false, {NULL, 0}},
     [PROTOCOL_TLS] = {NULL, NULL, true, {NULL, 0}},
+    [PROTOCOL_GRPC] = {NULL, &h2c_protocol, false, {NULL, 0}},
+    [PROTOCOL_GRPCS] = {NULL, &h2_protocol, true, {"h2", 2}},
 };
 
 static const struct manner *manner_of(int protocol)
@@ -59,6 +62,16 @@ const char *upstream_protocol_scheme(int protocol)
 int upstream_protocol(const struct upstream *upstream)
 {
     return upstream->now.protocol;
+}
+
+bool upstream_is_grpc(const struct upstream *upstream)
+{
+    return upstream->now.protocol == PROTOCOL_GRPC || upstream->now.protocol == PROTOCOL_GRPCS;
+}
+
+const struct grpc_config *upstream_grpc(const struct upstream *upstream)
+{
+    return &upstream->now.grpc;
 }
 
 unsigned upstream_speech(const struct upstream *upstream)
@@ -251,6 +264,7 @@ static void upstream_take(struct upstream *upstream, const struct upstream_confi
     }
     port->protocol = manner_protocol(manner, upstream);
     port->scheme = manner->scheme;
+    port->calls = upstream_is_grpc(upstream) ? &grpc_calls : NULL;
     port->tls = config_has_tls(now) ? upstream_tls : NULL;
     port->agreed = upstream_agreed;
     port->handshake_ns = now->limits.read_ns;
@@ -351,6 +365,12 @@ uint64_t upstream_change(struct upstream *upstream, const struct upstream_change
     /* first of all: what this lets happen may itself change the upstream */
     port_end_connections(upstream->port, given->connections, DRAIN_NS);
     struct upstream_config sum = upstream_sum(upstream, given);
+    if (upstream_config_speech(&sum) & SPEECH_GRPC && !sum.grpc.pool) {
+        *why = arena_printf(upstream->arena,
+                            "'" STR_FMT "' has neither 'protos' nor 'protosets' for gRPC",
+                            STR_ARG(upstream->port->name));
+        return 0;
+    }
     if (config_changes_tls(&upstream->now, &sum) || change_gives(given, "tls")) {
         if (!upstream_renew(upstream, &sum, why))
             return 0;

@@ -65,6 +65,7 @@ struct upstream {
         *taken_back; /**< answers that were taken back before their last one was served */
     uint64_t last_id;
     struct str delay_key;
+    struct grpc_health_state *health;
     bool minded; /**< an unmatched request came while that was a failure */
 };
 

@@ -1,6 +1,7 @@
 #include "server/http/upstream.h"
 
 #include "server/fault/fault.h"
+#include "server/grpc/service.h"
 #include "server/http/respond.h"
 #include "server/tls/tls.h"
 
@@ -15,14 +16,6 @@ enum {
 };
 
 #define SECOND_NS INT64_C(1000000000)
-
-static enum read_result later(struct reader *reader, const struct node *node, const char *key)
-{
-    diagnostics_add(reader->diagnostics, node->place,
-                    "'%s: " STR_FMT "' is part of the language but not of this version", key,
-                    STR_ARG(node->text));
-    return READ_FAILED;
-}
 
 /* Limits: a value or `none`. */
 
@@ -184,6 +177,8 @@ static const struct choice protocol_choices[] = {
     {"h2", PROTOCOL_H2, "HTTP/2 over TLS, agreed on by ALPN"},
     {"tcp", PROTOCOL_TCP, "bytes in clear"},
     {"tls", PROTOCOL_TLS, "bytes over TLS"},
+    {"grpc", PROTOCOL_GRPC, "gRPC over HTTP/2 in clear"},
+    {"grpcs", PROTOCOL_GRPCS, "gRPC over HTTP/2 over TLS"},
     {NULL},
 };
 
@@ -195,20 +190,10 @@ const char *upstream_protocol_name(int protocol)
     return choice->name;
 }
 
-static enum read_result protocol_read(struct reader *reader, const struct type *type,
-                                      const struct node *node, void *into)
-{
-    static const char *const names[] = {"grpc", "grpcs"};
-    for (size_t i = 0; i < COUNT_OF(names); i++)
-        if (str_is(node_scalar_text(node), names[i]))
-            return later(reader, node, "protocol");
-    return type_choice_read(reader, type, node, into);
-}
-
 static const struct type type_protocol = {
     .name = "one of",
     .size = sizeof(int),
-    .read = protocol_read,
+    .read = type_choice_read,
     .schema = type_choice_schema,
     .extra = protocol_choices,
 };
@@ -395,13 +380,9 @@ static enum read_result service_check(struct reader *reader, const struct node *
     if (config->fallback.kind == DEFAULT_RESPOND)
         result = read_worse(result, check_sequence(reader, &config->fallback.respond,
                                                    config->fallback.place, &none));
-    return read_worse(result, check_forward(reader, node, config));
+    result = read_worse(result, check_forward(reader, node, config));
+    return result == READ_OK ? grpc_check_upstream(reader, node, config) : result;
 }
-
-#define LATER_ROW(key, doc)                                                                        \
-    {                                                                                              \
-        key, &type_node, 0, ROW_LATER, NULL, doc                                                   \
-    }
 
 static const struct row service_rows[] = {
     {"protocol", &type_protocol, offsetof(struct upstream_config, protocol), ROW_REQUIRED, NULL,
@@ -427,12 +408,7 @@ static const struct row service_rows[] = {
      "What a tcp or tls upstream sends and receives on each connection, one after the other."},
     {"stream", &tcp_flow_type, offsetof(struct upstream_config, work), 0, NULL,
      "What a tcp or tls upstream sends all the time."},
-    LATER_ROW("protos", "The .proto files of a grpc upstream."),
-    LATER_ROW("import-paths", "Where .proto files are looked for."),
-    LATER_ROW("protosets", "The compiled descriptors of a grpc upstream."),
-    LATER_ROW("reflection", "Whether a grpc upstream answers reflection."),
-    LATER_ROW("health", "The health of a grpc upstream's services."),
-    LATER_ROW("max-message", "The largest message of a grpc upstream."),
+    {NULL, &grpc_service_type, offsetof(struct upstream_config, grpc), ROW_INCLUDE, NULL, NULL},
 };
 const struct table upstream_service_table = {
     TABLE_ROWS("service", service_rows),
@@ -452,10 +428,16 @@ static const struct row upstream_rows[] = {
     {"optional", &type_bool, offsetof(struct upstream_config, optional), 0, "false",
      "It need not be contacted, nor its script be followed to the end."},
 };
+static enum read_result upstream_check(struct reader *reader, const struct node *node, void *into)
+{
+    return grpc_check_protos(reader, node, into);
+}
+
 static const struct table upstream_table = {
     TABLE_ROWS("upstream", upstream_rows),
     .doc = "A stand-in server on a port of its own.",
     .preset = upstream_preset,
+    .check = upstream_check,
 };
 const struct type upstream_type = TYPE_TABLE(&upstream_table, struct upstream_config);
 
@@ -514,6 +496,8 @@ void upstream_config_put(struct upstream_config *into, const struct upstream_con
     struct putting putting = {into, from, node};
     const struct table_visitor visitor = {.row = put_row, .context = &putting};
     table_visit(&upstream_service_table, &visitor);
+    if (node_get(node, "protos") || node_get(node, "protosets"))
+        into->grpc.pool = from->grpc.pool;
 }
 
 /** Whom to tell of faults. */

@@ -7,9 +7,14 @@
 unsigned upstream_config_speech(const struct upstream_config *config)
 {
     static const unsigned speeches[] = {
-        [PROTOCOL_HTTP] = SPEECH_HTTP1, [PROTOCOL_HTTPS] = SPEECH_TLS | SPEECH_HTTP1,
-        [PROTOCOL_H2C] = SPEECH_HTTP2,  [PROTOCOL_H2] = SPEECH_TLS | SPEECH_HTTP2,
-        [PROTOCOL_TCP] = SPEECH_BYTES,  [PROTOCOL_TLS] = SPEECH_TLS | SPEECH_BYTES,
+        [PROTOCOL_HTTP] = SPEECH_HTTP1,
+        [PROTOCOL_HTTPS] = SPEECH_TLS | SPEECH_HTTP1,
+        [PROTOCOL_H2C] = SPEECH_HTTP2,
+        [PROTOCOL_H2] = SPEECH_TLS | SPEECH_HTTP2,
+        [PROTOCOL_TCP] = SPEECH_BYTES,
+        [PROTOCOL_TLS] = SPEECH_TLS | SPEECH_BYTES,
+        [PROTOCOL_GRPC] = SPEECH_HTTP2 | SPEECH_GRPC,
+        [PROTOCOL_GRPCS] = SPEECH_TLS | SPEECH_HTTP2 | SPEECH_GRPC,
     };
     unsigned speech = speeches[config->protocol];
     bool chooses = speech & SPEECH_TLS && !(speech & SPEECH_BYTES);
@@ -68,6 +73,12 @@ void upstream_config_each_need(const struct node *node,
         {NULL, "behave", "'behave'", SPEECH_BYTES},
         {NULL, "script", "'script'", SPEECH_BYTES},
         {NULL, "stream", "'stream'", SPEECH_BYTES},
+        {NULL, "protos", "'protos'", SPEECH_GRPC},
+        {NULL, "import-paths", "'import-paths'", SPEECH_GRPC},
+        {NULL, "protosets", "'protosets'", SPEECH_GRPC},
+        {NULL, "reflection", "'reflection'", SPEECH_GRPC},
+        {NULL, "health", "'health'", SPEECH_GRPC},
+        {NULL, "max-message", "'max-message'", SPEECH_GRPC},
     };
     for (size_t i = 0; i < COUNT_OF(needs); i++) {
         const struct node *in = needs[i].in ? node_get(node, needs[i].in) : node;

@@ -30,6 +30,7 @@ struct port_drain {
     uint64_t last; /**< number of the newest connection that it is about */
 };
 
+struct exchange_calls;
 struct faults;
 struct h2_begin;
 struct port_plug;
@@ -49,6 +50,8 @@ struct port {
     void (*begins)(struct stream *stream);
     /** Has a say in what a connection of HTTP/2 begins with; NULL = nobody has. */
     void (*h2_begin)(struct stream *stream, struct h2_begin *begin);
+    /** What takes part in its requests before routes do; NULL = nothing. */
+    const struct exchange_calls *calls;
     /** A connection was journalled; NULL = nobody asks. */
     void (*told)(struct port *port, struct stream *stream);
     struct faults *faults; /**< what strikes its connections; NULL = nothing does */

@@ -187,12 +187,11 @@ static void call_due(struct timer *timer)
     }
     if (!call->request.timeout_ns || call->tunnel)
         return;
-    uint64_t taken = call->codec ? call->codec->taken(call) : call->taken;
+    int64_t moved_ns = call->codec ? call->codec->moved_ns(call) : 0;
     if (call_waits_for_owner(call))
         call->active_ns = now;
-    else if (taken != call->taken && call->codec->moved_ns(call) > call->active_ns)
-        call->active_ns = call->codec->moved_ns(call);
-    call->taken = taken;
+    else if (moved_ns > call->active_ns)
+        call->active_ns = moved_ns;
     if (call->active_ns > now - call->request.timeout_ns) {
         call->late = 0;
         call_arm(call);
@@ -252,6 +251,11 @@ bool call_may_repeat(const struct call *call, bool untouched)
            !call->pool->closed && (untouched || (call->end.reused && call->repeatable));
 }
 
+bool call_is_repeated(const struct call *call)
+{
+    return call->repeatable && !call->request.has_body;
+}
+
 void call_again(struct call *call)
 {
     call->retried = true;
@@ -282,7 +286,6 @@ void call_release_pending(struct call *call)
     }
     if (call->whole && call->request.has_body)
         call->codec->finish(call, call->trailers.count ? &call->trailers : NULL);
-    call->taken = call->codec->taken(call);
     call->was_high = false;
     if (was_high && !call->whole && call->user->writable)
         call->user->writable(call->context);

@@ -95,7 +95,7 @@ struct call_h1 *call_h1_take(struct call_site *site, const struct call *call)
     while (site->idle) {
         struct call_h1 *h1 = site->idle;
         struct stream *stream = h1->stream;
-        bool look = !call->repeatable || call->active_ns - h1->idle_since_ns > CALL_LOOK_NS;
+        bool look = !call_is_repeated(call) || call->active_ns - h1->idle_since_ns > CALL_LOOK_NS;
         /* what waits in the kernel is its end, or bytes that nobody asked for: both close it, and
          * take it off the list */
         if (look && !stream_is_quiet(stream)) {
@@ -272,11 +272,6 @@ static bool h1_call_has_unread(const struct call *call)
     return !stream_is_quiet(h1_of(call)->stream);
 }
 
-static uint64_t h1_call_taken(const struct call *call)
-{
-    return h1_of(call)->stream->sent;
-}
-
 static int64_t h1_call_moved_ns(const struct call *call)
 {
     return h1_of(call)->stream->active_ns;
@@ -292,7 +287,6 @@ static const struct call_codec h1_calls = {
     .drop = h1_call_drop,
     .remote = h1_call_remote,
     .has_unread = h1_call_has_unread,
-    .taken = h1_call_taken,
     .moved_ns = h1_call_moved_ns,
 };
 

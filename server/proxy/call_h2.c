@@ -221,7 +221,8 @@ static void h2_detach(struct call *call)
  * connection, and others with it. */
 static bool h2_looks_good(struct call_h2 *h2, const struct call *call)
 {
-    if (h2->calls || (call->repeatable && call->active_ns - h2->idle_since_ns <= CALL_LOOK_NS) ||
+    if (h2->calls ||
+        (call_is_repeated(call) && call->active_ns - h2->idle_since_ns <= CALL_LOOK_NS) ||
         stream_is_quiet(h2->stream))
         return true;
     /* within a callback of its own: what waits is being read */
@@ -414,7 +415,8 @@ static ptrdiff_t source_read(void *context, char *into, size_t room, bool *end)
         memcpy(into, rest.data, size);
     call->pending_at += size;
     call->body_begun |= size > 0;
-    call->sent += size;
+    if (size)
+        call_active(call, clock_now());
     if (call->pending_at == pending->size) {
         buf_reset(pending);
         call->pending_at = 0;
@@ -547,14 +549,10 @@ static bool h2_call_has_unread(const struct call *call)
     return !stream_is_quiet(h2_of(call)->stream);
 }
 
-static uint64_t h2_call_taken(const struct call *call)
-{
-    return call->sent;
-}
-
+/** Others share the stream: what is sent of this one was told. */
 static int64_t h2_call_moved_ns(const struct call *call)
 {
-    return h2_of(call)->stream->active_ns;
+    return call->active_ns;
 }
 
 const struct call_codec call_h2_calls = {
@@ -567,7 +565,6 @@ const struct call_codec call_h2_calls = {
     .drop = h2_call_drop,
     .remote = h2_call_remote,
     .has_unread = h2_call_has_unread,
-    .taken = h2_call_taken,
     .moved_ns = h2_call_moved_ns,
 };
 

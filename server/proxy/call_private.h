@@ -59,9 +59,7 @@ struct call_codec {
     struct str (*remote)(const struct call *call);
     /** Whether bytes of the far side wait to be read: it is not silent, we are late. */
     bool (*has_unread)(const struct call *call);
-    /** Something that changes when the far side takes bytes. */
-    uint64_t (*taken)(const struct call *call);
-    /** When bytes moved last on its connection. */
+    /** Monotonic: when the far side last took or gave bytes, where call_active() is not told. */
     int64_t (*moved_ns)(const struct call *call);
 };
 
@@ -86,11 +84,9 @@ struct call {
     int64_t active_ns; /**< monotonic: when the far side was last given something, or gave it */
     struct h2_call *stream; /**< of HTTP/2 */
     size_t pending_at;      /**< of HTTP/2: bytes of `pending` that were sent */
-    uint64_t sent;          /**< of HTTP/2: bytes of the body */
     struct buf held;        /**< of HTTP/2: what came of the answer while it was paused */
     struct headers answer_trailers;
-    bool *freed;    /**< set once the call is gone: for who calls its owner; NULL = nobody */
-    uint64_t taken; /**< codec->taken() when the timer looked last */
+    bool *freed; /**< set once the call is gone: for who calls its owner; NULL = nobody */
     struct call_end end;
     bool is_head;    /**< HEAD: no body is answered */
     bool repeatable; /**< an idempotent method (RFC 9110 section 9.2.2) */
@@ -165,6 +161,9 @@ void call_attach(struct call *call, const struct call_codec *codec, void *connec
 void call_release_pending(struct call *call);
 /** Frees the calls that are kept for use. */
 void call_pool_drop_unused(struct call_pool *pool);
+/** Whether it will be made once more where a kept connection turns out to be gone: it has no body
+ * that may have begun to be sent. */
+bool call_is_repeated(const struct call *call);
 /** The call has left its connection: once more, on a new one. */
 void call_again(struct call *call);
 /** Whether that is allowed, where nothing of an answer came. `untouched`: the far side says that it

@@ -170,7 +170,8 @@ static bool make_status(struct making *making)
     if (!making->response->status)
         return true;
     struct str text = template_text(making->response->status, making->context, making->arena);
-    if (!str_to_u64(text, 999, &status) || status < 200)
+    bool stays = str_to_u64(text, 999, &status) && status == making->came->status;
+    if (!stays && (!str_to_u64(text, 999, &status) || status < 200))
         return fail(making, arena_printf(making->arena,
                                          "response: '" STR_FMT "' is no status from 200 to 999",
                                          STR_ARG(str_slice(text, 0, 40))));

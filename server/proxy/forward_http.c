@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "server/http/upstream.h"
 #include "server/proxy/forward_run.h"
+#include "server/stream/scratch.h"
 
 size_t forwarding_most_body(const struct forwarding *forwarding)
 {
@@ -195,7 +196,9 @@ static void give_theirs(struct forwarding *forwarding)
         give_made(forwarding, &head);
         return;
     }
-    head.content_length = chosen->content_length;
+    /* 304 tells the length of what it does not carry: another status would promise it */
+    bool promises = !has_body(forwarding, chosen->status) && has_body(forwarding, given->status);
+    head.content_length = promises ? 0 : chosen->content_length;
     give_head(forwarding, &head);
     if (!forwarding->left)
         exchange_body(forwarding->exchange, buf_str(&chosen->collected));
@@ -225,12 +228,21 @@ static void forwarding_delay_over(struct timer *timer)
     forwarding_exit(forwarding, stream);
 }
 
+/** An answer that comes before the request is whole is kept: a far side that sends what it reads
+ * must not wait for us, who wait for it. It is stopped before there is no room for another piece.
+ */
+static void forwarding_keep(const struct forwarding *forwarding, struct leg *leg, size_t more)
+{
+    size_t most = forwarding_most_body(forwarding);
+    if (leg && leg->collected.size + more + 2 * SCRATCH_INPUT > most)
+        leg_pause(leg, true);
+}
+
 void forwarding_ready(struct forwarding *forwarding)
 {
     forwarding->ready = true;
     if (forwarding->waits) {
-        if (forwarding->chosen)
-            leg_pause(forwarding->chosen, true);
+        forwarding_keep(forwarding, forwarding->chosen, 0);
         return;
     }
     if (forwarding->job.delay_ns <= 0) {
@@ -312,7 +324,7 @@ static void forwarding_make(struct forwarding *forwarding)
         .reason = chosen ? chosen->reason : (struct str){0},
         .headers = chosen ? &chosen->headers : NULL,
         .body = chosen && forwarding->collects ? buf_str(&chosen->collected) : (struct str){0},
-        .bodiless = !chosen || !has_body(forwarding, chosen->status),
+        .bodiless = !chosen || forwarding->tunnels || !has_body(forwarding, chosen->status),
     };
     struct str why = {0};
     if (!fill_answers(forwarding, &why) ||
@@ -325,7 +337,9 @@ static void forwarding_make(struct forwarding *forwarding)
 void forwarding_informed(struct forwarding *forwarding, struct leg *leg, unsigned status,
                          const struct headers *headers)
 {
-    bool only = leg == forwarding->legs && !leg->next;
+    bool only = true;
+    for (const struct leg *other = forwarding->legs; other; other = other->next)
+        only &= other == leg || other->state == LEG_FAILED;
     /* 100 was said when the request was read */
     if (only && !leg->config && status != 100)
         exchange_informational(forwarding->exchange, status, headers);
@@ -349,12 +363,33 @@ static void forwarding_choose(struct forwarding *forwarding, struct leg *leg)
     }
 }
 
+/** Makes the head of a tunnel once all calls are whole; `response` may make another answer of it.
+ */
+static void forwarding_make_tunnel(struct forwarding *forwarding)
+{
+    struct leg *leg = forwarding->chosen;
+    struct forward_given *given = &forwarding->given;
+    for (const struct leg *other = forwarding->legs; other; other = other->next)
+        if (other->config && other->state < LEG_WHOLE)
+            return;
+    forwarding_make(forwarding);
+    bool stays = leg->kind == LEG_UPGRADE ? given->status == 101 : given->status / 100 == 2;
+    if (!forwarding->own_status && !stays) {
+        leg_give_up(leg);
+        headers_remove(&given->headers, STR("upgrade"));
+        forwarding->tunnels = false;
+        forwarding->collects = true;
+    }
+    forwarding_ready(forwarding);
+}
+
 void forwarding_tunnel(struct forwarding *forwarding, struct leg *leg)
 {
     struct stream *stream = forwarding_enter(forwarding);
     forwarding_choose(forwarding, leg);
     forwarding->tunnels = true;
-    forwarding_ready(forwarding);
+    leg_pause(leg, true);
+    forwarding_make_tunnel(forwarding);
     forwarding_exit(forwarding, stream);
 }
 
@@ -377,8 +412,11 @@ bool forwarding_body(struct forwarding *forwarding, struct leg *leg, struct str 
     struct exchange *exchange = forwarding->exchange;
     if (forwarding->collects)
         return response && response->makes_body && !response->reads_body;
-    if (!forwarding->begun || leg != forwarding->chosen)
+    if (!forwarding->begun || leg != forwarding->chosen) {
+        if (forwarding->waits)
+            forwarding_keep(forwarding, leg, bytes.size);
         return false;
+    }
     struct stream *stream = forwarding_enter(forwarding);
     exchange_body(exchange, bytes);
     if (!forwarding->left && exchange_queued(exchange) > STREAM_HIGH_MARK)
@@ -447,6 +485,19 @@ static void forwarding_failed(struct forwarding *forwarding, struct leg *leg)
         forwarding_ready(forwarding);
 }
 
+/** Stops the client where the far side does not keep up. */
+static void forwarding_balance(struct forwarding *forwarding)
+{
+    const struct leg *leg = forwarding->last;
+    if (!forwarding->waits || !leg)
+        return;
+    size_t left = leg->call ? leg->body.size - leg->offered : 0;
+    if (left > STREAM_HIGH_MARK)
+        exchange_stop(forwarding->exchange, true);
+    else if (left <= STREAM_LOW_MARK)
+        exchange_stop(forwarding->exchange, false);
+}
+
 static bool all_whole(const struct forwarding *forwarding)
 {
     for (const struct leg *leg = forwarding->legs; leg; leg = leg->next)
@@ -462,14 +513,17 @@ void forwarding_leg_ended(struct forwarding *forwarding, struct leg *leg)
     struct stream *stream = forwarding_enter(forwarding);
     if (leg->state == LEG_FAILED) {
         forwarding_failed(forwarding, leg);
-    } else if (forwarding->collects) {
-        if (all_whole(forwarding)) {
-            forwarding_make(forwarding);
-            forwarding_ready(forwarding);
-        }
     } else if (forwarding->begun) {
         forwarding_finish(forwarding);
+    } else if (forwarding->tunnels) {
+        forwarding_make_tunnel(forwarding);
+    } else if (forwarding->collects && all_whole(forwarding)) {
+        forwarding_make(forwarding);
+        forwarding_ready(forwarding);
     }
+    /* the rest of the request is read though nobody takes it */
+    if (!forwarding->left)
+        forwarding_balance(forwarding);
     forwarding_exit(forwarding, stream);
 }
 
@@ -533,19 +587,6 @@ void forwarding_ask(struct forwarding *forwarding, enum leg_kind kind)
 }
 
 /* A request that is forwarded while it comes. */
-
-/** Stops the client where the far side does not keep up. */
-static void forwarding_balance(struct forwarding *forwarding)
-{
-    const struct leg *leg = forwarding->last;
-    if (!forwarding->waits || !leg)
-        return;
-    size_t left = leg->call ? leg->body.size - leg->offered : 0;
-    if (left > STREAM_HIGH_MARK)
-        exchange_stop(forwarding->exchange, true);
-    else if (left <= STREAM_LOW_MARK)
-        exchange_stop(forwarding->exchange, false);
-}
 
 static void forwarding_request(struct exchange *exchange)
 {

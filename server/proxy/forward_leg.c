@@ -157,6 +157,21 @@ static const struct call_user leg_user = {
 
 /* What is asked. */
 
+/** The trailers of the request that are passed on: none that are about framing, the host or one hop
+ * (RFC 9110 section 6.5.1). */
+static const struct headers *leg_trailers(const struct leg *leg)
+{
+    if (!leg->extras || !leg->extras->count)
+        return NULL;
+    struct headers *kept = arena_alloc(leg->arena, sizeof *kept);
+    for (size_t i = 0; i < leg->extras->count; i++) {
+        const struct header *trailer = &leg->extras->items[i];
+        if (!forward_is_of_hop(trailer->name) && !str_equal_nocase(trailer->name, STR("host")))
+            headers_add(kept, leg->arena, trailer->name, trailer->value);
+    }
+    return kept->count ? kept : NULL;
+}
+
 void leg_offer(struct leg *leg)
 {
     while (leg->call && !leg->asked) {
@@ -173,7 +188,7 @@ void leg_offer(struct leg *leg)
             call_body(leg->call, piece);
         } else if (leg->body_whole) {
             leg->asked = true;
-            call_finish(leg->call, leg->extras && leg->extras->count ? leg->extras : NULL);
+            call_finish(leg->call, leg_trailers(leg));
         } else {
             return;
         }

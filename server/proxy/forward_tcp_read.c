@@ -6,7 +6,8 @@ static const struct type sni_type = TYPE_MAP(&endpoint_type);
 
 static const struct choice dial_choices[] = {
     {"after-accept", DIAL_AFTER_ACCEPT, "once the client's connection was accepted"},
-    {"first", DIAL_FIRST, "before it is accepted: a far side that refuses shows as refused"},
+    {"first", DIAL_FIRST,
+     "before anything of the client is read: a far side that refuses shows as a reset"},
     {NULL},
 };
 static const struct type dial_type = TYPE_CHOICE(dial_choices);

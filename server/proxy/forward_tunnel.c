@@ -194,12 +194,14 @@ void forwarding_give_tunnel(struct forwarding *forwarding)
     struct exchange *exchange = forwarding->exchange;
     struct leg *leg = forwarding->chosen;
     struct response_head head = {
-        .status = leg->status,
-        .reason = leg->reason,
-        .headers = &leg->headers,
+        .status = forwarding->given.status,
+        .reason = forwarding->given.reason,
+        .headers = &forwarding->given.headers,
         .no_date = true,
     };
     forwarding->begun = true;
+    /* it is answered: what passes now has no limit in time */
+    timer_stop(&forwarding->give_up);
     if (!exchange_tunnel(exchange, &head, &tunnel_user)) {
         forwarding->begun = false;
         forwarding->tunnels = false;

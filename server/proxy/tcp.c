@@ -280,9 +280,21 @@ static void client_closing(struct stream *stream)
         pair_close(pair, stream, (enum close_how)stream->closing_how);
 }
 
+static bool client_settle(struct stream *stream)
+{
+    const struct tcp_pair *pair = stream->state;
+    /* the far side's queue takes it, however long it is */
+    if (pair->far)
+        stream_resume(stream);
+    return !stream->input || !(pair->dial || pair->secure);
+}
+
 static void client_drain(struct stream *stream)
 {
-    stream_close(stream, CLOSE_FIN);
+    struct tcp_pair *pair = stream->state;
+    pair->draining = true;
+    if (client_settle(stream))
+        stream_close(stream, CLOSE_FIN);
 }
 
 static bool client_is_idle(const struct stream *stream)
@@ -313,6 +325,7 @@ const struct protocol forward_tcp_protocol = {
     .is_idle = client_is_idle,
     .gone = client_gone,
     .pull = client_pull,
+    .settle = client_settle,
 };
 
 /* The connection to the far side. */
@@ -330,6 +343,8 @@ static void *far_start(struct stream *stream)
     stream_hold(client, false);
     stream_resume(client);
     pair_look(pair);
+    if (pair->draining)
+        stream_close(client, CLOSE_FIN);
     stream_leave(client);
     return pair;
 }

@@ -36,6 +36,7 @@ struct tcp_pair {
     struct tcp_flow_state up;   /**< from the client */
     struct tcp_flow_state down; /**< from the far side */
     bool asking;                /**< the ClientHello is not whole yet */
+    bool draining;              /**< it ends once what came has gone to the far side */
 };
 
 /* tcp_flow.c */

@@ -175,19 +175,27 @@ static void stages_keep(struct stream *stream, const struct iovec *parts, int co
         bytes_append(&stream->soon->bytes, (struct str){parts[i].iov_base, parts[i].iov_len});
 }
 
+void stages_mark(struct stream *stream)
+{
+    if (!stream->was_high && stream_queued(stream) >= STREAM_HIGH_MARK)
+        stream->was_high = true;
+}
+
 void stages_write(struct stream *stream, const struct iovec *parts, int count, bool soon)
 {
-    if (!stream->soon && queue_cork(stream, parts, count))
+    if (!stream->soon && queue_cork(stream, parts, count)) {
+        stages_mark(stream);
         return;
+    }
     if (soon && (!stream->soon || stream->soon->bytes.size < STREAM_LOW_MARK)) {
         stages_keep(stream, parts, count);
+        stages_mark(stream);
         return;
     }
     /* a stage may find that the connection is broken, and end it */
     stream_enter(stream);
     stages_out(stream, parts, count);
-    if (stream_queued(stream) >= STREAM_HIGH_MARK)
-        stream->was_high = true;
+    stages_mark(stream);
     stream_leave(stream);
 }
 

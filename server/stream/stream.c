@@ -11,6 +11,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -73,6 +74,8 @@ void stream_update(struct stream *stream)
     /* tests of what stands above streams use ones without a socket */
     if (stream->closed || stream->dialing || !stream->watcher.loop)
         return;
+    if (stream->top)
+        stages_mark(stream);
     if (stream->failed)
         events = UV_READABLE;
     else if (!stream->socket_ended && (stream->closing || !input_is_full(stream)))
@@ -81,8 +84,8 @@ void stream_update(struct stream *stream)
         events = UV_DISCONNECT;
     if (stream->pushing || (stream->queue && !timer_is_active(&stream->queue->soon)))
         events |= UV_WRITABLE;
-    /* what stages held is gone: writable() is due, though the queue was never full */
-    else if (stream->top && stream->was_high && stream_queued(stream) <= STREAM_LOW_MARK)
+    /* what stages held is gone, maybe with them: writable() is due, though the queue was never full */
+    else if (stream->was_high && !stream->closing && stream_queued(stream) <= STREAM_LOW_MARK)
         events |= UV_WRITABLE;
     watcher_set(&stream->watcher, events);
 }
@@ -168,6 +171,14 @@ static void stream_fin(struct stream *stream)
     stream->protocol->ended(stream, false);
 }
 
+/** Whether a connection that the kernel calls closed was reset. Where our FIN went first it is
+ * closed by the peer's FIN, too, with bytes that wait to be read. Takes no error off the socket. */
+static bool stream_was_reset(const struct stream *stream)
+{
+    struct pollfd look = {.fd = stream->watcher.fd};
+    return poll(&look, 1, 0) == 1 && (look.revents & POLLERR);
+}
+
 /** The peer ended while bytes that nobody takes stand before its FIN: the protocol is told without
  * reading them. */
 static void stream_look_behind(struct stream *stream)
@@ -178,9 +189,9 @@ static void stream_look_behind(struct stream *stream)
     if (stream->peer_closing ||
         getsockopt(stream->watcher.fd, IPPROTO_TCP, TCP_INFO, &info, &size) < 0)
         return;
-    if (info.tcpi_state == TCP_CLOSE) {
+    if (info.tcpi_state == TCP_CLOSE && stream_was_reset(stream)) {
         stream_reset(stream);
-    } else if (info.tcpi_state == TCP_CLOSE_WAIT) {
+    } else if (info.tcpi_state == TCP_CLOSE || info.tcpi_state == TCP_CLOSE_WAIT) {
         end_note(stream, ENTRY_CLOSED_BY_CLIENT);
         stream->peer_closing = true;
         stream->protocol->ended(stream, false);

@@ -66,6 +66,13 @@ struct protocol {
      * returned: bytes, 0 for FIN, a negative errno, -EAGAIN for nothing
      */
     bool (*pull)(struct stream *stream, ssize_t *got);
+    /**
+     * The connection is to end behind bytes that were offered and not taken yet: takes them now.
+     * May be NULL: they are lost.
+     *
+     * @return false: it cannot yet, and is asked again for a while
+     */
+    bool (*settle)(struct stream *stream);
     /** The stream is gone; free the state. Called exactly once for each start(). */
     void (*gone)(struct stream *stream);
 };

@@ -66,6 +66,9 @@ void queue_free(struct stream *stream);
 
 /** Writes through the stages; `soon`: more is to follow in this turn. */
 void stages_write(struct stream *stream, const struct iovec *parts, int count, bool soon);
+/** Whoever sees now that much waits is told when it no longer does: what a stage holds comes and
+ * goes without a queue. */
+void stages_mark(struct stream *stream);
 /** Leads through the stages what was collected for them, and has them hand on what they keep. */
 void stages_flush(struct stream *stream);
 /** Bytes that wait in the stages and above them. */

@@ -61,18 +61,27 @@ static size_t behaving_bytes(struct stream *stream, struct str bytes)
     return bytes.size;
 }
 
+/** Ends behind the peer, once all that it sent is answered: an echo may have been paused. */
+static void behaving_end(struct stream *stream)
+{
+    const struct behaving *behaving = stream->state;
+    if (stream->peer_ended && !stream->input && behaving->how != BEHAVE_STALL)
+        stream_close(stream, CLOSE_FIN);
+}
+
 static void behaving_writable(struct stream *stream)
 {
     const struct behaving *behaving = stream->state;
-    if (behaving->how == BEHAVE_ECHO)
-        stream_resume(stream);
+    if (behaving->how != BEHAVE_ECHO)
+        return;
+    stream_resume(stream);
+    behaving_end(stream);
 }
 
 static void behaving_ended(struct stream *stream, bool reset)
 {
-    const struct behaving *behaving = stream->state;
-    if (!reset && stream->peer_ended && behaving->how != BEHAVE_STALL)
-        stream_close(stream, CLOSE_FIN);
+    if (!reset)
+        behaving_end(stream);
 }
 
 static void behaving_closing(struct stream *stream)
@@ -85,6 +94,9 @@ static void behaving_closing(struct stream *stream)
 
 static void behaving_drain(struct stream *stream)
 {
+    const struct behaving *behaving = stream->state;
+    if (behaving->how == BEHAVE_ECHO)
+        stream_resume(stream);
     stream_close(stream, CLOSE_FIN);
 }
 

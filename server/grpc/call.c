@@ -1,0 +1,458 @@
+#include "server/grpc/call.h"
+
+#include "base/clock.h"
+#include "server/grpc/message.h"
+#include "server/grpc/status.h"
+#include "server/http/upstream.h"
+#include "server/port/port.h"
+
+#include <stdio.h>
+
+/* The head. */
+
+static void call_fail(struct grpc_call *call, int status, struct str why)
+{
+    if (call->status)
+        return;
+    call->status = status;
+    call->why = why;
+}
+
+static void call_encodings(struct grpc_call *call)
+{
+    const struct headers *headers = &call->exchange->request.headers;
+    struct str name = headers_get(headers, STR("grpc-encoding"));
+    if (!name.data)
+        return;
+    if (!grpc_encoding_read(name, &call->encoding)) {
+        call_fail(call, GRPC_UNIMPLEMENTED,
+                  arena_printf(exchange_arena(call->exchange),
+                               "grpc-encoding '" STR_FMT "' is not supported",
+                               STR_ARG(str_slice(name, 0, 40))));
+        return;
+    }
+    if (headers_has_token(headers, STR("grpc-accept-encoding"),
+                          str_of(grpc_encoding_name(call->encoding))))
+        call->answer_encoding = call->encoding;
+}
+
+static void call_deadline(struct grpc_call *call)
+{
+    struct str text = headers_get(&call->exchange->request.headers, STR("grpc-timeout"));
+    int64_t timeout_ns;
+    if (!text.data)
+        return;
+    if (!grpc_timeout_read(text, &timeout_ns)) {
+        call_fail(call, GRPC_INTERNAL, STR("grpc-timeout cannot be read"));
+        return;
+    }
+    int64_t now = clock_now();
+    call->deadline_ns = timeout_ns > INT64_MAX - now ? INT64_MAX : now + timeout_ns;
+}
+
+static void call_clear(void *object)
+{
+    struct grpc_call *call = object;
+    timer_stop(&call->late);
+    grpc_frames_clear(&call->frames);
+}
+
+/** The request does not wait for its end any more. */
+static void call_begin_early(struct grpc_call *call)
+{
+    call->early = true;
+    call->taken = 0;
+    timer_stop(&call->late);
+    call->exchange->codec->early(call->exchange);
+}
+
+static void call_late(struct timer *timer)
+{
+    struct grpc_call *call = CONTAINER_OF(timer, struct grpc_call, late);
+    if (call->exchange->state != EXCHANGE_READING || call->early)
+        return;
+    call_fail(call, GRPC_DEADLINE_EXCEEDED, STR("Deadline Exceeded"));
+    call_begin_early(call);
+}
+
+static bool is_grpc_type(struct str type)
+{
+    struct str begin = STR("application/grpc");
+    return type.size >= begin.size && str_equal_nocase(str_slice(type, 0, begin.size), begin) &&
+           (type.size == begin.size || type.data[begin.size] == '+' ||
+            type.data[begin.size] == ';');
+}
+
+/** The call of an exchange; made at the first time. NULL: the request is none of gRPC. */
+static struct grpc_call *call_of(struct exchange *exchange)
+{
+    const struct request *request = &exchange->request;
+    const struct grpc_config *config = upstream_grpc(exchange->stream->port->owner);
+    if (exchange->call)
+        return exchange->call;
+    if (!str_is(request->method, "POST") ||
+        !is_grpc_type(headers_get(&request->headers, STR("content-type"))))
+        return NULL;
+    struct arena *arena = exchange_arena(exchange);
+    struct grpc_call *call = arena_alloc(arena, sizeof *call);
+    call->exchange = exchange;
+    call->config = config;
+    call->rpc = str_starts(request->path, STR("/")) ? str_from(request->path, 1) : request->path;
+    call->method = config->pool ? protos_method(config->pool, call->rpc) : NULL;
+    if (!call->method)
+        call->built_in = grpc_built_in_of(config, call->rpc);
+    grpc_frames_init(&call->frames,
+                     config->max_message < BUF_OWN ? (size_t)config->max_message : (size_t)BUF_OWN);
+    arena_defer(arena, call_clear, call);
+    call_encodings(call);
+    call_deadline(call);
+    timer_init(&call->late, exchange->stream->port->server->loop, call_late);
+    if (call->deadline_ns)
+        timer_start_at(&call->late, call->deadline_ns);
+    exchange->call = call;
+    return call;
+}
+
+bool grpc_call_is_bidirectional(const struct grpc_call *call)
+{
+    if (call->built_in)
+        return call->built_in == GRPC_REFLECTION;
+    return call->method && call->method->client_streaming && call->method->server_streaming;
+}
+
+/* Messages. */
+
+static void call_journal(struct grpc_call *call)
+{
+    struct exchange *exchange = call->exchange;
+    struct port *port = exchange->stream->port;
+    struct entry entry = journal_entry(ENTRY_MESSAGE, port->name_id);
+    entry.connection = exchange->stream->number;
+    entry.extra = exchange->stream_id;
+    entry.value = (int64_t)call->count;
+    journal_append(port->server->journal, &entry, call->rpc);
+}
+
+/** The bytes of a frame as they were before compression, in the arena; false: it failed. */
+static bool call_unpack(struct grpc_call *call, const struct grpc_frame *frame, struct str *bytes)
+{
+    struct arena *arena = exchange_arena(call->exchange);
+    struct buf plain;
+    if (!frame->compressed || call->encoding == GRPC_IDENTITY) {
+        *bytes = arena_copy(arena, frame->bytes);
+        if (frame->compressed)
+            call_fail(call, GRPC_INTERNAL,
+                      STR("a message is compressed, but there is no "
+                          "grpc-encoding"));
+        return !frame->compressed;
+    }
+    buf_init(&plain, call->config->max_message < BUF_OWN ? (size_t)call->config->max_message
+                                                         : (size_t)BUF_OWN);
+    enum grpc_decoded decoded = grpc_decompress(call->encoding, frame->bytes, &plain);
+    *bytes = arena_copy(arena, buf_str(&plain));
+    buf_clear(&plain);
+    if (decoded == GRPC_DECODE_BAD)
+        call_fail(call, GRPC_INTERNAL, STR("a message cannot be decompressed"));
+    if (decoded == GRPC_DECODE_LARGE)
+        call_fail(call, GRPC_RESOURCE_EXHAUSTED,
+                  arena_printf(arena, "a message is larger than %llu bytes when decompressed",
+                               (unsigned long long)call->config->max_message));
+    return decoded == GRPC_DECODED;
+}
+
+static void call_add(struct grpc_call *call, const struct grpc_frame *frame)
+{
+    struct arena *arena = exchange_arena(call->exchange);
+    struct grpc_received *received = arena_alloc(arena, sizeof *received);
+    if (!call_unpack(call, frame, &received->bytes))
+        return;
+    if (call->method) {
+        const struct message_decoding decoding = {.defaults = true};
+        struct message_problem problem;
+        received->json = message_decode(arena, call->config->pool, call->method->input,
+                                        received->bytes, &decoding, &problem);
+        if (!received->json) {
+            call_fail(call, GRPC_INTERNAL,
+                      arena_printf(arena,
+                                   "a message of the request cannot be read: " STR_FMT
+                                   " (at byte %zu)",
+                                   STR_ARG(problem.message), problem.offset));
+            return;
+        }
+    }
+    *(call->last ? &call->last->next : &call->first) = received;
+    call->last = received;
+    call->count++;
+    if (!call->built_in)
+        call_journal(call);
+}
+
+/** Takes messages out of bytes that came. */
+static void call_feed(struct grpc_call *call, struct str bytes)
+{
+    struct grpc_frame frame;
+    enum grpc_frame_result result = GRPC_FRAME_MORE;
+    while (!call->status &&
+           (result = grpc_frames_next(&call->frames, &bytes, &frame)) == GRPC_FRAME_DONE)
+        call_add(call, &frame);
+    if (result == GRPC_FRAME_BAD_FLAG)
+        call_fail(call, GRPC_INTERNAL, STR("the flag of a message is neither 0 nor 1"));
+    if (result == GRPC_FRAME_TOO_LARGE)
+        call_fail(call, GRPC_RESOURCE_EXHAUSTED,
+                  arena_printf(exchange_arena(call->exchange),
+                               "received message larger than max (%u vs. %llu)",
+                               grpc_frames_length(&call->frames),
+                               (unsigned long long)call->config->max_message));
+}
+
+static void call_take_body(struct grpc_call *call)
+{
+    struct str body = call->exchange->request.body;
+    call_feed(call, str_from(body, call->taken));
+    call->taken = body.size;
+}
+
+/** The client's half has ended: what is missing is told. */
+static void call_end(struct grpc_call *call)
+{
+    call->ended = true;
+    if (!grpc_frames_is_between(&call->frames))
+        call_fail(call, GRPC_INTERNAL, STR("the request ends within a message"));
+    else if (call->method && !call->method->client_streaming && call->count != 1)
+        call_fail(call, GRPC_INTERNAL,
+                  arena_printf(exchange_arena(call->exchange),
+                               "the request holds %llu messages, not one",
+                               (unsigned long long)call->count));
+}
+
+static void call_reads(struct exchange *exchange)
+{
+    struct grpc_call *call = call_of(exchange);
+    if (!call || call->early)
+        return;
+    call_take_body(call);
+    bool begins = call->status || (call->count && grpc_call_is_bidirectional(call));
+    if (!begins || exchange->state != EXCHANGE_READING)
+        return;
+    call_begin_early(call);
+}
+
+/** At least one message of the largest size. */
+static size_t body_most(const struct exchange *exchange, size_t body_size)
+{
+    const struct grpc_config *config = upstream_grpc(exchange->stream->port->owner);
+    uint64_t message = config->max_message < BUF_OWN - GRPC_FRAME_HEAD
+                           ? config->max_message + GRPC_FRAME_HEAD
+                           : BUF_OWN;
+    return message > body_size ? (size_t)message : body_size;
+}
+
+static int status_of_refusal(unsigned status)
+{
+    switch (status) {
+    case 408:
+        return GRPC_DEADLINE_EXCEEDED;
+    case 413:
+    case 431:
+        return GRPC_RESOURCE_EXHAUSTED;
+    default:
+        return GRPC_INTERNAL;
+    }
+}
+
+/** The first message as JSON is what is matched and journalled. */
+static void call_show_body(struct grpc_call *call)
+{
+    struct exchange *exchange = call->exchange;
+    struct buf text;
+    exchange->request.body = (struct str){"", 0};
+    if (!call->first || !call->first->json)
+        return;
+    buf_init(&text, BUF_OWN);
+    json_write(call->first->json, &text);
+    exchange->request.body = arena_copy(exchange_arena(exchange), buf_str(&text));
+    buf_clear(&text);
+}
+
+static bool call_arrived(struct exchange *exchange)
+{
+    struct grpc_call *call = call_of(exchange);
+    if (!call)
+        return false;
+    timer_stop(&call->late);
+    if (!call->early) {
+        call_take_body(call);
+        call_end(call);
+    }
+    call_show_body(call);
+    if (!call->built_in)
+        return false;
+    exchange->state = EXCHANGE_WAITING;
+    exchange->journalled = true;
+    grpc_built_in_answer(call);
+    return true;
+}
+
+const struct exchange_calls grpc_calls = {
+    .reads = call_reads,
+    .arrived = call_arrived,
+    .body_most = body_most,
+    .refusal = status_of_refusal,
+};
+
+/* What comes behind the beginning of an early answer. */
+
+static size_t early_bytes(struct exchange *exchange, struct str bytes)
+{
+    struct grpc_call *call = exchange->call;
+    call->early_size += bytes.size;
+    if (call->early_size > upstream_limits(exchange->stream->port->owner)->body_size)
+        call_fail(call, GRPC_RESOURCE_EXHAUSTED,
+                  STR("the messages of the call are larger than the limit `body-size`"));
+    call_feed(call, bytes);
+    if (call->more)
+        call->more(call);
+    return bytes.size;
+}
+
+static void early_ended(struct exchange *exchange)
+{
+    struct grpc_call *call = exchange->call;
+    if (call->ended)
+        return;
+    call_end(call);
+    if (call->more)
+        call->more(call);
+}
+
+static const struct exchange_tunnel early_tunnel = {.bytes = early_bytes, .ended = early_ended};
+
+void grpc_call_go_on(struct grpc_call *call)
+{
+    struct exchange *exchange = call->exchange;
+    if (!call->early || exchange->tunnel)
+        return;
+    exchange->tunnel = &early_tunnel;
+    exchange->codec->resume(exchange);
+}
+
+/* Answering. */
+
+static struct str content_type(const struct grpc_call *call)
+{
+    return call->flaws.wrong_content_type ? STR("text/html") : STR("application/grpc");
+}
+
+/** Whether a fault is for the first message. */
+static bool flaws_need_message(const struct grpc_call *call)
+{
+    const struct grpc_flaws *flaws = &call->flaws;
+    return flaws->truncated || flaws->oversized || flaws->compressed_flag || flaws->invalid;
+}
+
+/** Sends the first message as the faults have it. */
+static void send_flawed(struct grpc_call *call, struct str message, bool compressed)
+{
+    const struct grpc_flaws *flaws = &call->flaws;
+    unsigned char head[GRPC_FRAME_HEAD];
+    if (flaws->invalid) {
+        /* a field that goes on beyond its end */
+        message = STR("\x0a\x7f");
+        compressed = false;
+    }
+    uint32_t length = (uint32_t)message.size;
+    if (flaws->truncated) {
+        length = message.size ? length : 1;
+        message.size /= 2;
+    }
+    if (flaws->oversized)
+        length = (uint32_t)flaws->oversized;
+    call->broken = length != message.size;
+    grpc_frame_head(head, compressed || flaws->compressed_flag, length);
+    exchange_body(call->exchange, (struct str){(const char *)head, sizeof head});
+    exchange_body(call->exchange, message);
+}
+
+void grpc_call_head(struct grpc_call *call, const struct headers *extra, bool no_date)
+{
+    struct exchange *exchange = call->exchange;
+    struct arena *arena = exchange_arena(exchange);
+    struct headers headers = {0};
+    struct response_head head = {
+        .status = 200, .headers = &headers, .content_length = -1, .no_date = no_date};
+    if (call->flaws.compressed_flag)
+        call->answer_encoding = GRPC_IDENTITY;
+    headers_add(&headers, arena, STR("content-type"), content_type(call));
+    if (call->answer_encoding != GRPC_IDENTITY)
+        headers_add(&headers, arena, STR("grpc-encoding"),
+                    str_of(grpc_encoding_name(call->answer_encoding)));
+    headers_add(&headers, arena, STR("grpc-accept-encoding"), STR("identity,gzip"));
+    for (size_t i = 0; extra && i < extra->count; i++)
+        headers_add(&headers, arena, extra->items[i].name, extra->items[i].value);
+    exchange_head(exchange, &head);
+}
+
+void grpc_call_send(struct grpc_call *call, struct str message)
+{
+    struct buf packed;
+    struct buf framed;
+    if (call->broken)
+        return;
+    bool compressed = call->answer_encoding != GRPC_IDENTITY;
+    buf_init(&packed, BUF_OWN);
+    buf_init(&framed, BUF_OWN);
+    if (compressed && grpc_compress(call->answer_encoding, message, &packed) == 0)
+        message = buf_str(&packed);
+    if (call->sent++ == 0 && flaws_need_message(call))
+        send_flawed(call, message, compressed);
+    else if (grpc_frame_write(&framed, compressed, message) == 0)
+        exchange_body(call->exchange, buf_str(&framed));
+    buf_clear(&packed);
+    buf_clear(&framed);
+}
+
+/** What faults do before the end of an answer. */
+static void finish_flawed(struct grpc_call *call)
+{
+    const struct grpc_flaws *flaws = &call->flaws;
+    bool needs = flaws->extra || flaws->no_trailers || (flaws_need_message(call) && !call->sent);
+    if (needs && call->exchange->state == EXCHANGE_WAITING)
+        grpc_call_head(call, NULL, true);
+    if ((flaws_need_message(call) && !call->sent) || flaws->extra)
+        grpc_call_send(call, STR(""));
+}
+
+void grpc_call_finish(struct grpc_call *call, int status, struct str message,
+                      const struct headers *trailers)
+{
+    struct exchange *exchange = call->exchange;
+    finish_flawed(call);
+    struct arena *arena = exchange_arena(exchange);
+    struct headers block = {0};
+    bool alone = exchange->state == EXCHANGE_WAITING;
+    const char *name = grpc_status_name(status);
+    if (alone)
+        headers_add(&block, arena, STR("content-type"), content_type(call));
+    if (alone && status == GRPC_UNIMPLEMENTED)
+        headers_add(&block, arena, STR("grpc-accept-encoding"), STR("identity,gzip"));
+    headers_add(&block, arena, STR("grpc-status"),
+                call->flaws.bad_status ? STR("bad") : arena_printf(arena, "%d", status));
+    if (message.size) {
+        struct buf text;
+        buf_init(&text, BUF_OWN);
+        grpc_message_write(message, &text);
+        headers_add(&block, arena, STR("grpc-message"), arena_copy(arena, buf_str(&text)));
+        buf_clear(&text);
+    }
+    for (size_t i = 0; trailers && i < trailers->count; i++)
+        headers_add(&block, arena, trailers->items[i].name, trailers->items[i].value);
+    exchange->verdict = name ? name : "a status without a name";
+    if (!alone) {
+        exchange_finish(exchange, call->flaws.no_trailers ? NULL : &block);
+        return;
+    }
+    struct response_head head = {
+        .status = 200, .headers = &block, .content_length = 0, .no_framing = true, .no_date = true};
+    exchange_head(exchange, &head);
+    exchange_finish(exchange, NULL);
+}
