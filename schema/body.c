@@ -37,7 +37,7 @@ static struct json *placed_json_schema(struct schema_writer *writer, const struc
     return schema_of(writer, &type_json_literal);
 }
 
-static const struct type placed_json_type = {
+const struct type body_literal_type = {
     .name = "a literal value",
     .size = sizeof(struct placed_json),
     .read = placed_json_read,
@@ -141,7 +141,7 @@ static struct json *paths_schema(struct schema_writer *writer, const struct type
     return schema;
 }
 
-static const struct type jsonpaths_type = {
+const struct type body_jsonpaths_type = {
     .name = "a mapping of JSONPath to predicate",
     .size = sizeof(struct list),
     .read = jsonpaths_read,
@@ -159,12 +159,12 @@ static const struct type xpaths_type = {
 
 static const struct row body_rows[] = {
     {"body", &type_predicate_body, offsetof(struct body_check, body), 0, NULL, "The body as text."},
-    {"json", &placed_json_type, offsetof(struct body_check, json), 0, NULL,
+    {"json", &body_literal_type, offsetof(struct body_check, json), 0, NULL,
      "The body equals this as JSON. A literal: predicates stand in `jsonpath`."},
-    {"json-subset", &placed_json_type, offsetof(struct body_check, json_subset), 0, NULL,
+    {"json-subset", &body_literal_type, offsetof(struct body_check, json_subset), 0, NULL,
      "Every member given is in the body and equal; lists have equal length and compare by "
      "position."},
-    {"jsonpath", &jsonpaths_type, offsetof(struct body_check, jsonpath), 0, NULL,
+    {"jsonpath", &body_jsonpaths_type, offsetof(struct body_check, jsonpath), 0, NULL,
      "RFC 9535 paths with a predicate each. A singular path compares its value, any other one the "
      "list of nodes."},
     {"xpath", &xpaths_type, offsetof(struct body_check, xpath), 0, NULL,

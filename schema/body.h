@@ -43,6 +43,10 @@ struct body_xpath {
  */
 extern const struct table body_table;
 extern const struct type body_type;
+/** [struct json *, and its struct place right behind] The value of `json` and `json-subset`. */
+extern const struct type body_literal_type;
+/** [struct list] The value of `jsonpath`. */
+extern const struct type body_jsonpaths_type;
 
 /** Whether any key is there. */
 bool body_check_is_empty(const struct body_check *check);

@@ -45,7 +45,7 @@ static struct json *map_to_json(struct arena *arena, const struct node *node)
     return object;
 }
 
-struct json *node_to_json(struct arena *arena, const struct node *node)
+static struct json *node_value(struct arena *arena, const struct node *node)
 {
     switch (node->kind) {
     case NODE_NULL:
@@ -62,6 +62,14 @@ struct json *node_to_json(struct arena *arena, const struct node *node)
         return map_to_json(arena, node);
     }
     GOTO_ASSERT(!"a kind of node");
+}
+
+struct json *node_to_json(struct arena *arena, const struct node *node)
+{
+    struct json *value = node_value(arena, node);
+    value->line = node->place.line;
+    value->column = node->place.column;
+    return value;
 }
 
 static struct node *node_new(struct arena *arena, enum node_kind kind, struct place place)

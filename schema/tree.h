@@ -89,7 +89,7 @@ const char *node_kind_name(const struct node *node);
 /**
  * The node as a JSON value in `arena`. YAML numbers become JSON number texts of the same value
  * (0x1F → 31, 0o17 → 15, `1.` → 1, `+1` → 1; .inf and .nan are kept); plain JSON numbers keep their
- * text.
+ * text. Each value has the line and column (in characters) of its node.
  */
 struct json *node_to_json(struct arena *arena, const struct node *node);
 

@@ -29,7 +29,7 @@ static struct json *texts_schema(struct schema_writer *writer, const struct type
     return schema;
 }
 
-static const struct type texts_type = {.name = "a mapping of names to predicates",
+const struct type expect_texts_type = {.name = "a mapping of names to predicates",
                                        .size = sizeof(struct list),
                                        .read = texts_read,
                                        .schema = texts_schema,
@@ -77,11 +77,11 @@ static const struct type tls_pointer = TYPE_POINTER(&tls_type_of_expect);
 static const struct row expect_rows[] = {
     {"status", &type_predicate_status, offsetof(struct http_expect, status), 0, NULL,
      "The status: a number, a class such as 2xx, a list of either, or a predicate."},
-    {"headers", &texts_type, offsetof(struct http_expect, headers), 0, NULL,
+    {"headers", &expect_texts_type, offsetof(struct http_expect, headers), 0, NULL,
      "Name to predicate; what came several times is a list."},
-    {"trailers", &texts_type, offsetof(struct http_expect, trailers), 0, NULL,
+    {"trailers", &expect_texts_type, offsetof(struct http_expect, trailers), 0, NULL,
      "The same of the trailers."},
-    {"cookies", &texts_type, offsetof(struct http_expect, cookies), 0, NULL,
+    {"cookies", &expect_texts_type, offsetof(struct http_expect, cookies), 0, NULL,
      "Name to predicate on the value, of the cookies that this answer sets."},
     {NULL, &body_type, offsetof(struct http_expect, body), ROW_INCLUDE, NULL, NULL},
     {"version", &type_predicate_text, offsetof(struct http_expect, version), 0, NULL,

@@ -49,6 +49,8 @@ struct http_expect {
 
 /** [struct http_expect] */
 extern const struct type http_expect_type;
+/** [struct list] of struct map_entry: names of headers and the like, and a predicate on each. */
+extern const struct type expect_texts_type;
 
 /**
  * Judges an answer: first whether the exchange ended as it had to, then status, headers, body and

@@ -57,8 +57,8 @@ static const char *reset_name(uint32_t code, struct arena *arena)
     return arena_printf(arena, "http2-reset(" STR_FMT ")", STR_ARG(name)).data;
 }
 
-static void failure_of_end(const struct h2_client_end *end, struct http_failure *failure,
-                           struct arena *arena)
+void http_h2c_failure(const struct h2_client_end *end, struct http_failure *failure,
+                      struct arena *arena)
 {
     *failure = (struct http_failure){.why = arena_copy(arena, end->words), .harness = true};
     if (end->kind == H2_END_RESET) {
@@ -420,7 +420,7 @@ static void on_finished(void *context, const struct h2_client_end *end)
         return;
     }
     if (end->kind != H2_END_WHOLE)
-        failure_of_end(end, &result->failure, h2c->try->attempt->arena);
+        http_h2c_failure(end, &result->failure, h2c->try->attempt->arena);
     exchange_end(h2c, end->kind == H2_END_WHOLE);
 }
 

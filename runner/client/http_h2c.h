@@ -19,6 +19,8 @@
 #define GOTO_RUNNER_CLIENT_HTTP_H2C_H
 
 #include "runner/client/http_request.h"
+#include "runner/client/http_result.h"
+#include "server/http/h2_client.h"
 
 struct http_try;
 /** A try on its way over h2c: try->h2c; NULL before it has begun and once it has ended. */
@@ -43,6 +45,10 @@ void http_h2c_expire(struct http_try *try);
 void http_h2c_detach(struct http_try *try);
 /** What it waits for: "the connection for", "an answer to", "the rest of the answer to". */
 const char *http_h2c_waiting(const struct http_try *try);
+
+/** The name of the error of a call that ended by `end`, and why; texts in the arena. */
+void http_h2c_failure(const struct h2_client_end *end, struct http_failure *failure,
+                      struct arena *arena);
 
 /** Closes a session's connection; no try may be under way on it. NULL is allowed. */
 void http_h2c_session_free(struct http_h2c_session *session);

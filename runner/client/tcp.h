@@ -31,6 +31,8 @@ struct tcp_request {
     struct tcp_script script;
 };
 
+/** [struct tcp_tls] */
+extern const struct type tcp_tls_type;
 /** [struct tcp_request] */
 extern const struct type tcp_type;
 extern const struct verb tcp_verb;

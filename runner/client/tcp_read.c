@@ -26,7 +26,7 @@ static struct json *tls_schema(struct schema_writer *writer, const struct type *
     return schema_either(writer, schema_of(writer, &type_bool), schema_of(writer, type->of));
 }
 
-static const struct type type_tls = {
+const struct type tcp_tls_type = {
     .raw = true,
     .name = "true, false, or a mapping of how TLS is spoken",
     .size = sizeof(struct tcp_tls),
@@ -38,7 +38,7 @@ static const struct type type_tls = {
 static const struct row tcp_rows[] = {
     {"to", &endpoint_type, offsetof(struct tcp_request, to), ROW_REQUIRED, NULL,
      "Where to: a port of the run by name, host:port, or unix:PATH."},
-    {"tls", &type_tls, offsetof(struct tcp_request, tls), 0, "as the port of the run does",
+    {"tls", &tcp_tls_type, offsetof(struct tcp_request, tls), 0, "as the port of the run does",
      "TLS: true, false, or how it is spoken. No protocol is offered by ALPN unless `alpn` says "
      "so."},
     {"steps", &script_type, offsetof(struct tcp_request, script), 0, "none: it only connects",

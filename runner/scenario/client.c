@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/memory.h"
+#include "runner/client/grpc.h"
 
 #include <math.h>
 #include <string.h>
@@ -570,6 +571,8 @@ static void client_end(struct client *client)
     entry.flags = client->failed ? ENTRY_FAILED : ENTRY_PASSED;
     client->state = CLIENT_ENDED;
     http_sessions_free(client->sessions);
+    grpc_sessions_free(client->grpc_sessions);
+    client->grpc_sessions = NULL;
     client->sessions = NULL;
     journal_append(scenario->journal, &entry, (struct str){0});
     scenario_look(scenario);
@@ -629,6 +632,8 @@ void client_cancel(struct client *client, const char *reason)
         running_stop(background->running);
     }
     http_sessions_free(client->sessions);
+    grpc_sessions_free(client->grpc_sessions);
+    client->grpc_sessions = NULL;
     client->sessions = NULL;
     client->state = CLIENT_ENDED;
     client->failed = true;
@@ -639,6 +644,8 @@ void client_clear(struct client *client)
     if (client->run)
         client_cancel(client, "");
     http_sessions_free(client->sessions);
+    grpc_sessions_free(client->grpc_sessions);
+    client->grpc_sessions = NULL;
     client->sessions = NULL;
 }
 
@@ -669,4 +676,9 @@ struct http_sessions *client_http_sessions(struct client *client)
     if (!client->sessions)
         client->sessions = http_sessions_new();
     return client->sessions;
+}
+
+struct grpc_sessions **client_grpc_sessions(struct client *client)
+{
+    return &client->grpc_sessions;
 }

@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/memory.h"
+#include "runner/client/grpc.h"
 #include "server/port/port.h"
 
 #include <ftw.h>
@@ -42,6 +43,11 @@ struct http_client *scenario_http_client(struct scenario *scenario)
     if (!scenario->http)
         scenario->http = http_client_new(scenario->loop);
     return scenario->http;
+}
+
+struct grpc_reflected **scenario_grpc_reflected(struct scenario *scenario)
+{
+    return &scenario->reflected;
 }
 
 static struct running *find_running(const struct scenario *scenario, struct str name)
@@ -587,6 +593,7 @@ void scenario_free(struct scenario *scenario)
         upstream_free(scenario->ports[i].upstream);
     server_clear(&scenario->server);
     http_client_free(scenario->http);
+    grpc_reflected_free(scenario->reflected);
     scenario_free_jobs(scenario);
     if (scenario->tmp.size && !scenario->options->keep_tmp)
         nftw(scenario->tmp.data, remove_one, 16, FTW_DEPTH | FTW_PHYS);

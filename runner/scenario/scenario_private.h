@@ -63,6 +63,7 @@ struct client {
     bool failed;
     struct live_value *captures;
     struct http_sessions *sessions;
+    struct grpc_sessions *grpc_sessions;
     struct step_run *run;  /**< the step under way */
     struct check **checks; /**< of each step; NULL where it makes none */
     bool *steps_ended;
@@ -175,6 +176,7 @@ struct scenario {
     bool timeline_stopped; /**< no action of an event begins any more */
     struct running *running;
     struct http_client *http;
+    struct grpc_reflected *reflected; /**< what far sides told of their types */
     struct checks checks;
     struct check **verify_checks;
     struct timer timeout;

@@ -1,6 +1,7 @@
 #include "runner/scenario/scenario_private.h"
 
 #include "base/clock.h"
+#include "runner/client/grpc.h"
 #include "runner/client/tcp.h"
 
 /* sleep */
@@ -234,11 +235,11 @@ static const struct verb verify_verb = {
 static const struct member verbs[] = {
     {"http", &http_type, "Makes an HTTP request.", &http_verb, 0},
     {"tcp", &tcp_type, "Talks over a TCP connection.", &tcp_verb, 0},
+    {"grpc", &grpc_type, "Calls a gRPC method.", &grpc_verb, 0},
     {"run", &run_type, "Runs a program.", &run_verb, 0},
     {"sleep", &type_duration, "Waits for a time.", &sleep_verb, 0},
     {"wait", &wait_type, "Waits for a condition.", &wait_verb, 0},
     {"verify", &verify_type, "Judges one item of verify now.", &verify_verb, 0},
-    {"grpc", &type_node, "Calls a gRPC method.", NULL, ROW_LATER},
     {"load", &type_node, "Makes many requests.", NULL, ROW_LATER},
     {0},
 };

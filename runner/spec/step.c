@@ -1,5 +1,6 @@
 #include "runner/spec/spec.h"
 
+#include "runner/check/expect_grpc.h"
 #include "runner/check/expect_http.h"
 #include "runner/check/expect_tcp.h"
 #include "runner/client/run.h"
@@ -104,6 +105,7 @@ static enum read_result expect_read(struct reader *reader, const struct type *ty
  * from it. */
 static const struct row expect_rows[] = {
     {"http", &http_expect_type, 0, 0, NULL, "What must hold of the answer."},
+    {"grpc", &grpc_expect_type, 0, 0, NULL, "What must hold of the call."},
     {"tcp", &tcp_expect_type, 0, 0, NULL, "What must hold of the connection."},
     {"run", &run_expect_type, 0, 0, NULL, "What must hold of the program and its output."},
 };
