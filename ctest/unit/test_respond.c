@@ -433,8 +433,6 @@ START_TEST(test_wrong_blocks_are_told)
                 "3:29 an informational status is one of 100 to 199, and not 101\n");
     check_wrong("{body: a, compress: br}",
                 "3:23 'compress: br' is part of the language but not of this version\n");
-    check_wrong("{fault: no-trailers}",
-                "3:11 'no-trailers' is part of the language but not of this version\n");
 }
 END_TEST
 
