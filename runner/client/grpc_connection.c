@@ -1,6 +1,7 @@
 #include "runner/client/grpc_connection.h"
 
 #include "base/memory.h"
+#include "server/http/h2_stream_wire.h"
 #include "server/server.h"
 #include "server/stream/stream.h"
 #include "server/tls/client.h"
@@ -11,12 +12,6 @@
 
 enum { REMOTE_SIZE = 128 };
 
-/** The client's wire: it lives until the client closes it, which may be after the stream. */
-struct stream_wire {
-    struct h2_wire wire;
-    struct grpc_connection *connection; /**< NULL once the stream is gone */
-};
-
 struct grpc_connection {
     const struct grpc_connection_user *user; /**< NULL: nobody listens */
     void *context;
@@ -24,15 +19,12 @@ struct grpc_connection {
     struct arena *arena; /**< of texts that TLS borrows */
     struct tls_connect tls;
     bool secure;
-    struct endpoint_dial *dial; /**< NULL once it is gone */
-    struct stream *stream;      /**< once it is ours to speak on */
-    struct stream_wire *wire;   /**< NULL once the client has closed it */
+    struct endpoint_dial *dial;  /**< NULL once it is gone */
+    struct stream *stream;       /**< once it is ours to speak on */
+    struct h2_stream_wire *wire; /**< NULL once the client has closed it */
     struct h2_client *client;
-    struct str incoming; /**< what bytes() was given and the client did not read */
     const char *refused; /**< the error for which we end it ourselves */
     struct str refused_why;
-    bool peer_ended;
-    bool broken;
     bool closed; /**< grpc_connection_close() was called */
     char remote[REMOTE_SIZE];
 };
@@ -50,80 +42,6 @@ static void connection_fail(struct grpc_connection *connection, const char *name
         connection->user->failed(connection->context, name, why, harness);
 }
 
-/* The wire. */
-
-static struct grpc_connection *connection_of(const struct h2_wire *wire)
-{
-    return ((const struct stream_wire *)(const void *)wire)->connection;
-}
-
-static void wire_start(struct h2_wire *wire)
-{
-    wire->user->connected(wire->context, NULL);
-}
-
-static ptrdiff_t wire_read(struct h2_wire *wire, char *into, size_t room)
-{
-    struct grpc_connection *connection = connection_of(wire);
-    if (!connection)
-        return -ECONNRESET;
-    size_t size = connection->incoming.size < room ? connection->incoming.size : room;
-    if (size) {
-        memcpy(into, connection->incoming.data, size);
-        connection->incoming = str_from(connection->incoming, size);
-        return (ptrdiff_t)size;
-    }
-    if (connection->broken)
-        return -ECONNRESET;
-    return connection->peer_ended ? 0 : -EAGAIN;
-}
-
-static ptrdiff_t wire_write(struct h2_wire *wire, struct str bytes)
-{
-    struct grpc_connection *connection = connection_of(wire);
-    struct stream *stream = connection ? connection->stream : NULL;
-    struct iovec part = {(void *)(uintptr_t)bytes.data, bytes.size};
-    if (!stream || stream->failed || stream->closing)
-        return -EPIPE;
-    if (stream_queued(stream) >= STREAM_HIGH_MARK)
-        return -EAGAIN;
-    stream_write(stream, &part, 1);
-    return (ptrdiff_t)bytes.size;
-}
-
-/** The stream tells by itself: its queue was full. */
-static void wire_want_write(struct h2_wire *wire, bool want)
-{
-    (void)wire;
-    (void)want;
-}
-
-static struct str wire_remote(const struct h2_wire *wire)
-{
-    const struct grpc_connection *connection = connection_of(wire);
-    return connection ? str_of(connection->remote) : (struct str){NULL, 0};
-}
-
-static void wire_close(struct h2_wire *wire)
-{
-    struct grpc_connection *connection = connection_of(wire);
-    memory_free(CONTAINER_OF(wire, struct stream_wire, wire));
-    if (!connection)
-        return;
-    connection->wire = NULL;
-    if (connection->closed)
-        stream_close(connection->stream, CLOSE_FIN);
-}
-
-static const struct h2_wire_type wire_type = {
-    .start = wire_start,
-    .read = wire_read,
-    .write = wire_write,
-    .want_write = wire_want_write,
-    .remote = wire_remote,
-    .close = wire_close,
-};
-
 /* The stream. */
 
 /** HTTP/2 was not agreed on, though it was offered. */
@@ -132,6 +50,15 @@ static bool lacks_alpn(const struct grpc_connection *connection, const struct st
     const struct tls_client_options *options = connection->tls.plan.options;
     const struct tls_client *client = stream->tls ? tls_stream_client(stream) : NULL;
     return client && !(options && options->alpn) && !tls_client_is_h2(client);
+}
+
+/** The client has closed its wire. */
+static void connection_wire_closed(void *owner)
+{
+    struct grpc_connection *connection = owner;
+    connection->wire = NULL;
+    if (connection->closed)
+        stream_close(connection->stream, CLOSE_FIN);
 }
 
 static void *connection_start(struct stream *stream)
@@ -146,9 +73,8 @@ static void *connection_start(struct stream *stream)
         stream_close(stream, CLOSE_FIN);
         return connection;
     }
-    connection->wire = memory_alloc(sizeof *connection->wire);
-    connection->wire->wire.type = &wire_type;
-    connection->wire->connection = connection;
+    connection->wire =
+        h2_stream_wire_new(stream, connection->remote, connection_wire_closed, connection);
     stream_enter(stream);
     connection->client =
         h2_client_new(connection->server->loop, &connection->wire->wire, NULL, NULL);
@@ -161,17 +87,20 @@ static void *connection_start(struct stream *stream)
 static void connection_tell(struct grpc_connection *connection)
 {
     if (connection->client && connection->wire)
-        connection->wire->wire.user->ready(connection->wire->wire.context);
+        h2_stream_wire_tell(connection->wire);
 }
 
 static size_t connection_bytes(struct stream *stream, struct str bytes)
 {
     struct grpc_connection *connection = stream->state;
-    connection->incoming = bytes;
+    if (connection->wire)
+        connection->wire->incoming = bytes;
     /* the client reads a bounded part at a time */
-    while (connection->incoming.size && connection->client && connection->wire && !stream->closing)
+    while (connection->wire && connection->wire->incoming.size && connection->client &&
+           !stream->closing)
         connection_tell(connection);
-    connection->incoming = (struct str){NULL, 0};
+    if (connection->wire)
+        connection->wire->incoming = (struct str){NULL, 0};
     return bytes.size;
 }
 
@@ -183,10 +112,8 @@ static void connection_writable(struct stream *stream)
 static void connection_ended(struct stream *stream, bool reset)
 {
     struct grpc_connection *connection = stream->state;
-    connection->broken |= reset;
-    connection->peer_ended |= stream->peer_ended;
-    if (connection->broken || connection->peer_ended)
-        connection_tell(connection);
+    if (connection->client && connection->wire)
+        h2_stream_wire_end(connection->wire, reset);
 }
 
 /** Its client is given up, its calls hear nothing more. */
@@ -230,7 +157,7 @@ static void connection_gone(struct stream *stream)
 {
     struct grpc_connection *connection = stream->state;
     if (connection->wire)
-        connection->wire->connection = NULL;
+        h2_stream_wire_leave(connection->wire);
     connection->wire = NULL;
     connection->stream = NULL;
     bool had_client = connection_drop_client(connection);

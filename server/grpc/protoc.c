@@ -9,8 +9,8 @@
 #include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/pidfd.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 /* A running protoc: its standard output is the set, its standard error what it says. */
@@ -180,17 +180,23 @@ static enum protoc_result collect(struct child *child, int64_t deadline)
 /* Its pipes are closed, so it ends at once or not at all: it is given until the deadline. */
 static enum protoc_result await(struct child *child, int64_t deadline, int *status)
 {
-    for (int64_t wait = CLOCK_MS / 8;; wait = wait < 20 * CLOCK_MS ? wait * 2 : wait) {
+    struct pollfd ended = {pidfd_open(child->pid, 0), POLLIN, 0};
+    enum protoc_result result = PROTOC_FAILED;
+    while (ended.fd >= 0) {
         pid_t pid = waitpid(child->pid, status, WNOHANG);
+        int64_t left = deadline - clock_now();
         if (pid == child->pid)
-            return PROTOC_DONE;
-        if (pid < 0 && errno != EINTR)
-            return PROTOC_FAILED;
-        if (clock_now() >= deadline)
-            return PROTOC_LATE;
-        struct timespec pause = {0, wait};
-        nanosleep(&pause, NULL);
+            result = PROTOC_DONE;
+        else if (pid == 0 && left <= 0)
+            result = PROTOC_LATE;
+        if (pid == child->pid || (pid < 0 && errno != EINTR) || left <= 0)
+            break;
+        int64_t ms = (left + CLOCK_MS - 1) / CLOCK_MS;
+        (void)poll(&ended, 1, ms < INT32_MAX ? (int)ms : INT32_MAX);
     }
+    if (ended.fd >= 0)
+        close(ended.fd);
+    return result;
 }
 
 static void end(struct child *child)

@@ -3,7 +3,7 @@
 #include "server/proxy/call_private.h"
 
 #include "base/memory.h"
-#include "server/http/h2_client.h"
+#include "server/http/h2_stream_wire.h"
 #include "server/server.h"
 
 #include <errno.h>
@@ -16,14 +16,8 @@ enum {
     SOURCE_CONSUMED = 64 * 1024, /**< sent bytes of a body that are kept before they are dropped */
 };
 
-/** The client's wire: it lives until the client closes it, which may be after the stream. */
-struct stream_wire {
-    struct h2_wire wire;
-    struct call_h2 *h2; /**< NULL once the stream is gone */
-};
-
 struct call_h2 {
-    struct stream_wire *wire; /**< NULL once the client has closed it */
+    struct h2_stream_wire *wire; /**< NULL once the client has closed it */
     struct call_pool *pool;
     struct call_site *site;
     struct stream *stream;
@@ -31,18 +25,15 @@ struct call_h2 {
     struct call_h2 *next;     /**< of the pool */
     struct call_h2 *previous;
     struct call_h2 *next_shared; /**< of its far side, while it takes calls */
-    struct str incoming;   /**< what protocol->bytes() was given and the client did not read */
-    struct timer timer;    /**< of being idle; fires early and starts again */
-    struct timer soon;     /**< active: some call's writable() is due */
-    int64_t idle_since_ns; /**< monotonic */
+    struct timer timer;          /**< of being idle; fires early and starts again */
+    struct timer soon;           /**< active: some call's writable() is due */
+    int64_t idle_since_ns;       /**< monotonic */
     int64_t connected_ns;
     size_t calls;
     uint64_t answered; /**< calls that ended */
     bool listed;       /**< of the pool */
     bool shared;       /**< of its far side */
     bool ending;       /**< call_h2_close() was called */
-    bool peer_ended;
-    bool broken;
     char remote[CALL_REMOTE];
 };
 
@@ -50,81 +41,6 @@ static struct call_h2 *h2_of(const struct call *call)
 {
     return call->connection;
 }
-
-static struct call_h2 *h2_of_wire(const struct h2_wire *wire)
-{
-    return ((const struct stream_wire *)(const void *)wire)->h2;
-}
-
-/* The wire. */
-
-static void wire_start(struct h2_wire *wire)
-{
-    wire->user->connected(wire->context, NULL);
-}
-
-static ptrdiff_t wire_read(struct h2_wire *wire, char *into, size_t room)
-{
-    struct call_h2 *h2 = h2_of_wire(wire);
-    if (!h2)
-        return -ECONNRESET;
-    size_t size = h2->incoming.size < room ? h2->incoming.size : room;
-    if (size) {
-        memcpy(into, h2->incoming.data, size);
-        h2->incoming = str_from(h2->incoming, size);
-        return (ptrdiff_t)size;
-    }
-    if (h2->broken)
-        return -ECONNRESET;
-    return h2->peer_ended ? 0 : -EAGAIN;
-}
-
-static ptrdiff_t wire_write(struct h2_wire *wire, struct str bytes)
-{
-    struct call_h2 *h2 = h2_of_wire(wire);
-    struct stream *stream = h2 ? h2->stream : NULL;
-    struct iovec part = {(void *)(uintptr_t)bytes.data, bytes.size};
-    if (!stream || stream->failed || stream->closing)
-        return -EPIPE;
-    if (stream_queued(stream) >= STREAM_HIGH_MARK)
-        return -EAGAIN;
-    stream_write(stream, &part, 1);
-    return (ptrdiff_t)bytes.size;
-}
-
-/** The stream tells by itself: its queue was full. */
-static void wire_want_write(struct h2_wire *wire, bool want)
-{
-    (void)wire;
-    (void)want;
-}
-
-static struct str wire_remote(const struct h2_wire *wire)
-{
-    const struct call_h2 *h2 = h2_of_wire(wire);
-    return h2 ? str_of(h2->remote) : (struct str){NULL, 0};
-}
-
-static void wire_close(struct h2_wire *wire)
-{
-    struct call_h2 *h2 = h2_of_wire(wire);
-    memory_free(CONTAINER_OF(wire, struct stream_wire, wire));
-    if (!h2)
-        return;
-    h2->wire = NULL;
-    /* else its calls are to hear why first: whoever frees the client ends the stream */
-    if (h2->ending)
-        stream_close(h2->stream, CLOSE_FIN);
-}
-
-static const struct h2_wire_type wire_type = {
-    .start = wire_start,
-    .read = wire_read,
-    .write = wire_write,
-    .want_write = wire_want_write,
-    .remote = wire_remote,
-    .close = wire_close,
-};
 
 /* The connection's life. */
 
@@ -570,12 +486,20 @@ const struct call_codec call_h2_calls = {
 
 /* The stream's side. */
 
+/** The client has closed its wire. */
+static void h2_wire_closed(void *owner)
+{
+    struct call_h2 *h2 = owner;
+    h2->wire = NULL;
+    /* else its calls are to hear why first: whoever frees the client ends the stream */
+    if (h2->ending)
+        stream_close(h2->stream, CLOSE_FIN);
+}
+
 static struct call_h2 *h2_new(struct call_pool *pool, struct call_site *site, struct stream *stream)
 {
     struct call_h2 *h2 = memory_alloc(sizeof *h2);
-    h2->wire = memory_alloc(sizeof *h2->wire);
-    h2->wire->wire.type = &wire_type;
-    h2->wire->h2 = h2;
+    h2->wire = h2_stream_wire_new(stream, h2->remote, h2_wire_closed, h2);
     h2->pool = pool;
     h2->site = site;
     h2->stream = stream;
@@ -612,17 +536,19 @@ static void *h2_start(struct stream *stream)
 static void h2_tell(struct call_h2 *h2)
 {
     if (h2->client && h2->wire)
-        h2->wire->wire.user->ready(h2->wire->wire.context);
+        h2_stream_wire_tell(h2->wire);
 }
 
 static size_t h2_bytes(struct stream *stream, struct str bytes)
 {
     struct call_h2 *h2 = stream->state;
-    h2->incoming = bytes;
+    if (h2->wire)
+        h2->wire->incoming = bytes;
     /* the client reads a bounded part at a time */
-    while (h2->incoming.size && h2->client && h2->wire && !stream->closing)
+    while (h2->wire && h2->wire->incoming.size && h2->client && !stream->closing)
         h2_tell(h2);
-    h2->incoming = (struct str){NULL, 0};
+    if (h2->wire)
+        h2->wire->incoming = (struct str){NULL, 0};
     return bytes.size;
 }
 
@@ -634,10 +560,8 @@ static void h2_writable(struct stream *stream)
 static void h2_ended(struct stream *stream, bool reset)
 {
     struct call_h2 *h2 = stream->state;
-    h2->broken |= reset;
-    h2->peer_ended |= stream->peer_ended;
-    if (h2->broken || h2->peer_ended)
-        h2_tell(h2);
+    if (h2->client && h2->wire)
+        h2_stream_wire_end(h2->wire, reset);
 }
 
 /** Ends what is left of its calls; they are told later: this may come from within what an owner
@@ -689,7 +613,7 @@ static void h2_gone(struct stream *stream)
     h2_fail_calls(h2, CALL_CLOSED, "the connection has ended");
     h2_client_free(client);
     if (h2->wire)
-        h2->wire->h2 = NULL;
+        h2_stream_wire_leave(h2->wire);
     site_release(h2->pool, h2->site);
     memory_free(h2);
 }
