@@ -138,6 +138,7 @@ struct stream {
     bool was_high : 1;  /**< the queue was above the high mark: writable() is due */
     bool offering : 1;  /**< protocol->bytes() is running */
     bool told_gone : 1; /**< protocol->gone() was called */
+    bool had_request : 1; /**< one of HTTP arrived on it */
     bool dialing : 1;   /**< connect() is under way: nothing is read or written yet */
 };
 
