@@ -1,6 +1,6 @@
 """A client and the far side of a proxy in one: an upload reaches the far side while it is being sent.
 
-    streamed_upload.py PROXY_PORT FAR_SOCKET chunked|length|early|broken|replaced
+    streamed_upload.py PROXY_PORT FAR_SOCKET chunked|length|early|broken|replaced|changed|asked
 """
 import os
 import socket
@@ -45,6 +45,25 @@ if how == "replaced":
     print(read_until(client, b"\r\n\r\n", "the answer").split(b"\r\n")[0].decode())
     while far.recv(65536):
         pass
+    sys.exit(0)
+if how == "changed":
+    far.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n")
+    print(read_until(client, b"\r\n\r\n", "the answer").split(b"\r\n")[0].decode())
+    while far.recv(65536):
+        pass
+    print("the far side sees the end")
+    client.sendall(b"world")
+    sys.exit(0)
+if how == "asked":
+    far.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+    client.sendall(b"world")
+    head, body = read_until(client, b"\r\n\r\n", "the answer").split(b"\r\n\r\n")
+    print(head.split(b"\r\n")[0].decode())
+    size = int(head.split(b"content-length: ")[1].split(b"\r\n")[0])
+    while len(body) < size:
+        body += client.recv(65536)
+    if body:
+        print(body.decode())
     sys.exit(0)
 if how == "early":
     far.sendall(b"HTTP/1.1 413 Too Much\r\nContent-Length: 3\r\n\r\nno\n")

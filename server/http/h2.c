@@ -197,11 +197,17 @@ static void h2_forget(struct h2_exchange *x)
     h2_exchange_free(x);
 }
 
+/** One thing is done at a look: the others that happened to it are looked at behind it. */
+static void look_at_rest(struct h2_exchange *x)
+{
+    if (x->closed || x->ended || x->sent || x->reset_due || x->more || x->low)
+        h2_notice(x);
+}
+
 static void look_arrived(struct h2_exchange *x)
 {
     x->arrived = false;
-    if (x->closed || x->ended || x->sent)
-        h2_notice(x);
+    look_at_rest(x);
     x->exchange.request.body = buf_str(&x->body);
     exchange_arrived(&x->exchange);
 }
@@ -212,8 +218,7 @@ static void look_more(struct h2_exchange *x)
     struct exchange *exchange = &x->exchange;
     bool large = x->declared > x->body.most;
     x->more = false;
-    if (x->closed || x->ended || x->sent)
-        h2_notice(x);
+    look_at_rest(x);
     exchange->request.body = buf_str(&x->body);
     if (large && !exchange_allows_body(exchange, &x->body, x->declared)) {
         h2_refuse(x, 413, H2_TOO_LARGE);
@@ -287,6 +292,7 @@ static void look_ended(struct h2_exchange *x)
 {
     struct stream *stream = x->h2->stream;
     x->ended = false;
+    look_at_rest(x);
     if (x->exchange.state != EXCHANGE_READING)
         exchange_peer_ended(&x->exchange);
     else if (stream->peer_ended)
@@ -298,7 +304,6 @@ static void look_tunnel(struct h2_exchange *x)
 {
     struct exchange *exchange = &x->exchange;
     struct h2 *h2 = x->h2;
-    x->more = false;
     if (exchange->state != EXCHANGE_ANSWERING || !exchange->tunnel)
         return;
     if (x->body.size) {
@@ -347,8 +352,8 @@ static void h2_look(struct h2_exchange *x)
     } else if (x->arrived) {
         look_arrived(x);
     } else if (x->more && x->connect) {
-        if (x->closed || x->sent || x->ended)
-            h2_notice(x);
+        x->more = false;
+        look_at_rest(x);
         look_tunnel(x);
     } else if (x->more && !x->refusal && x->exchange.early) {
         look_more(x);
