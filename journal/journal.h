@@ -22,9 +22,9 @@ enum entry_kind {
                              once a side has ended: journal_set_closed() */
     ENTRY_CONNECTION_END, /**< it is gone; flags: CLOSED_BY_…; value: lifetime in ns; extra: bytes
                              received; extra2: bytes sent */
-    ENTRY_REQUEST, /**< it arrived: was read whole, or an answer that does not wait for that is
-                      there; before it is answered; route: name id or 0 when unmatched; data: a
-                      packed request; extra: stream id of HTTP/2 */
+    ENTRY_REQUEST,     /**< it arrived: was read whole, or an answer that does not wait for that is
+                          there; before it is answered; route: name id or 0 when unmatched; data: a
+                          packed request; extra: stream id of HTTP/2 */
     ENTRY_REQUEST_END, /**< no more comes of a request that had arrived before it was whole: its
                           entry has the rest now, by journal_set_data(); extra: bytes of its body;
                           flags: ABORTED, CLOSED_BY_SERVER where it is not whole */

@@ -88,12 +88,11 @@ bool view_match(struct view *view, const struct match *match, const struct entry
     bool matches = request_unpack((struct str){entry->data, entry->data_size}, arena, &request) &&
                    match_test(match, &request, &context, arena, NULL, NULL);
     if (lacks && !view->lack.data)
-        view->lack = arena_printf(view->failures->arena,
-                                  "of the body of request #%" PRIu64 " to " STR_FMT
-                                  " not all is known: " STR_FMT,
-                                  entry->request,
-                                  STR_ARG(journal_name(view->journal, entry->subject)),
-                                  STR_ARG(request_body_lacks(&request, arena)));
+        view->lack = arena_printf(
+            view->failures->arena,
+            "of the body of request #%" PRIu64 " to " STR_FMT " not all is known: " STR_FMT,
+            entry->request, STR_ARG(journal_name(view->journal, entry->subject)),
+            STR_ARG(request_body_lacks(&request, arena)));
     arena_free(arena);
     return matches && !lacks;
 }

@@ -57,7 +57,7 @@ struct condition {
     size_t coming_count;
     size_t coming_capacity;
     struct str lack; /**< why an entry could not be judged; data NULL: none */
-    bool lost; /**< entries that it needs were dropped before they were looked at */
+    bool lost;       /**< entries that it needs were dropped before they were looked at */
     bool any;
 };
 
@@ -119,11 +119,10 @@ static void request_lacks(struct condition *condition, const struct request *req
                    sizeof *condition->coming);
         condition->coming[condition->coming_count++] = number;
     } else if (!condition->lack.data) {
-        condition->lack = arena_printf(arena, "of the body of request #%" PRIu64 " to " STR_FMT
-                                              " not all is known: " STR_FMT,
-                                       entry->request,
-                                       STR_ARG(journal_name(condition->journal, entry->subject)),
-                                       STR_ARG(request_body_lacks(request, arena)));
+        condition->lack = arena_printf(
+            arena, "of the body of request #%" PRIu64 " to " STR_FMT " not all is known: " STR_FMT,
+            entry->request, STR_ARG(journal_name(condition->journal, entry->subject)),
+            STR_ARG(request_body_lacks(request, arena)));
     }
 }
 

@@ -171,8 +171,8 @@ bool exchange_is_timed(const struct exchange *exchange, bool *since_last_byte)
     const struct limits *limits = upstream_limits(exchange->stream->port->owner);
     *since_last_byte = exchange->streams && !limits->read_written;
     /* who sends both ways at once may be silent */
-    bool talks = exchange->coming && exchange->state > EXCHANGE_HELD &&
-                 exchange->state < EXCHANGE_ENDED;
+    bool talks =
+        exchange->coming && exchange->state > EXCHANGE_HELD && exchange->state < EXCHANGE_ENDED;
     return limits->read_ns && !exchange->stops && !talks;
 }
 

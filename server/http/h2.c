@@ -219,6 +219,9 @@ static void look_more(struct h2_exchange *x)
     bool large = x->declared > x->body.most;
     x->more = false;
     look_at_rest(x);
+    /* it may have become whole since, and its body something else (a message of gRPC) */
+    if (exchange_request_is_whole(exchange))
+        return;
     exchange->request.body = buf_str(&x->body);
     if (large && !exchange_allows_body(exchange, &x->body, x->declared)) {
         h2_refuse(x, 413, H2_TOO_LARGE);

@@ -73,17 +73,17 @@ struct h2 {
     struct buf raw;      /**< bytes that wait to be put behind the frames before them */
     struct buf settings; /**< a SETTINGS frame to be sent instead of nghttp2's first */
     int64_t
-        final_ns; /**< when the second GOAWAY of a drain goes, if not asked for before; 0 = no */
-    uint16_t turns;    /**< h2_enter() calls under way */
-    size_t lingering;  /**< refused requests that are to be reset */
-    bool upgrading;    /**< upgraded, and the client's preface has not come */
-    bool receiving;    /**< nghttp2_session_mem_recv() is running */
-    bool flushing;     /**< nghttp2_session_mem_send() is running */
-    bool draining;     /**< a graceful end was asked for */
-    bool final;  /**< no new request is taken any more: GOAWAY with a last stream was queued */
-    bool told;   /**< a GOAWAY of ours was sent */
-    bool ending; /**< the connection ends once that is sent, whatever is under way */
-    bool keep;   /**< the connection stays behind a GOAWAY */
+        final_ns;   /**< when the second GOAWAY of a drain goes, if not asked for before; 0 = no */
+    uint16_t turns; /**< h2_enter() calls under way */
+    size_t lingering; /**< refused requests that are to be reset */
+    bool upgrading;   /**< upgraded, and the client's preface has not come */
+    bool receiving;   /**< nghttp2_session_mem_recv() is running */
+    bool flushing;    /**< nghttp2_session_mem_send() is running */
+    bool draining;    /**< a graceful end was asked for */
+    bool final;       /**< no new request is taken any more: GOAWAY with a last stream was queued */
+    bool told;        /**< a GOAWAY of ours was sent */
+    bool ending;      /**< the connection ends once that is sent, whatever is under way */
+    bool keep;        /**< the connection stays behind a GOAWAY */
     struct h2_silence silence;
     bool holds_window;     /**< no WINDOW_UPDATE leaves */
     uint64_t held;         /**< of the connection's window: what would have been given since */

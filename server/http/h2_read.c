@@ -397,8 +397,7 @@ static int read_frame(nghttp2_session *session, const nghttp2_frame *frame, void
 static void note_progress(struct h2_exchange *x)
 {
     bool since_last_byte;
-    if (x->exchange.streams && exchange_is_timed(&x->exchange, &since_last_byte) &&
-        since_last_byte)
+    if (x->exchange.streams && exchange_is_timed(&x->exchange, &since_last_byte) && since_last_byte)
         x->began_ns = x->h2->stream->active_ns;
 }
 

@@ -229,9 +229,9 @@ static bool body_test(struct trial *trial)
     /* of a body that came whole and was not kept whole the size is known */
     if (trial->request->body_left_out && trial->request->state == REQUEST_WHOLE &&
         body_check_is_size(check))
-        return value_test(
-            trial, check->size,
-            json_integer(trial->arena, (int64_t)request_body_size(trial->request)), "size", STR(""));
+        return value_test(trial, check->size,
+                          json_integer(trial->arena, (int64_t)request_body_size(trial->request)),
+                          "size", STR(""));
     if (trial_lacks_body(trial, "body"))
         return false;
     if (trial->miss)
@@ -282,8 +282,7 @@ static bool not_test(struct trial *trial)
     bool lacks = false;
     struct match_context context = *trial->context;
     context.lacks = &lacks;
-    bool matches =
-        unless && match_test(unless, trial->request, &context, trial->arena, NULL, NULL);
+    bool matches = unless && match_test(unless, trial->request, &context, trial->arena, NULL, NULL);
     if (lacks) {
         if (trial->context->lacks)
             *trial->context->lacks = true;

@@ -26,8 +26,8 @@ struct match_context {
     struct str key;             /**< of draws for `chance`: the route's name */
     uint64_t number;            /**< of the request on its port */
     const struct tls_info *tls; /**< of its connection; NULL = in clear */
-    bool *lacks; /**< set when the result hangs on a body that is not all there
-                    (request_body_lacks()); NULL = it always is */
+    bool *lacks;                /**< set when the result hangs on a body that is not all there
+                                   (request_body_lacks()); NULL = it always is */
 };
 
 /** Why a request did not match. */

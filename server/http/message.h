@@ -79,8 +79,8 @@ struct str percent_encode(struct str text, const char *keep, struct arena *arena
 
 /** Bytes of the body that came. */
 uint64_t request_body_size(const struct request *request);
-/** Why the body is not all there, "the record has the first 16MiB of 1GiB"; in the arena. Data NULL:
- * it is. */
+/** Why the body is not all there, "the record has the first 16MiB of 1GiB"; in the arena. Data
+ * NULL: it is. */
 struct str request_body_lacks(const struct request *request, struct arena *arena);
 
 /** Serialises a request for the journal: compact, self-contained; `into` is appended to. */

@@ -36,9 +36,9 @@ struct limits {
     bool body_size_written;   /**< else it bounds what is kept of a request that is sent on */
     int64_t idle_ns;          /**< 60 s: an idle connection gets FIN */
     int64_t read_ns;          /**< 30 s: a request not whole by then gets 408 */
-    bool read_written;        /**< else one that is sent on as it comes may only be silent so long */
-    int64_t respond_ns;       /**< none */
-    int64_t life_ns;          /**< none: a connection ends (drained) after that */
+    bool read_written;  /**< else one that is sent on as it comes may only be silent so long */
+    int64_t respond_ns; /**< none */
+    int64_t life_ns;    /**< none: a connection ends (drained) after that */
 };
 
 /** One route as read. */

@@ -301,7 +301,8 @@ void leg_release(struct leg *leg)
     struct headers *extras = arena_alloc(arena, sizeof *extras);
     copy_headers(extras, leg->extras, arena);
     leg->extras = extras;
-    leg->body = arena_copy(arena, leg->own_body ? leg->body : leg->forwarding->exchange->request.body);
+    leg->body =
+        arena_copy(arena, leg->own_body ? leg->body : leg->forwarding->exchange->request.body);
     leg->method = arena_copy(arena, leg->method);
     leg->sent.target = arena_copy(arena, leg->sent.target);
     leg->endpoint.text = arena_copy(arena, leg->endpoint.text);

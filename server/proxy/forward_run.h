@@ -20,8 +20,8 @@
 enum {
     FORWARD_PIECE = 64 * 1024, /**< body bytes given on at once */
     FORWARD_MOST_KEPT =
-        16 * 1024 * 1024, /**< of an answer, for a client that sends all before it reads */
-    FORWARD_MOST_HOPS = 16,    /**< proxies of the run that a request passes: more are a loop */
+        16 * 1024 * 1024,   /**< of an answer, for a client that sends all before it reads */
+    FORWARD_MOST_HOPS = 16, /**< proxies of the run that a request passes: more are a loop */
 };
 /** `timeout` where none is written. */
 #define FORWARD_TIMEOUT_NS (30 * INT64_C(1000000000))
