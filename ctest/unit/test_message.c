@@ -239,7 +239,7 @@ START_TEST(test_refuses_what_is_no_packed_request)
     buf_append_byte(&packed, 'x');
     ck_assert(!request_unpack(buf_str(&packed), arena, &copy));
     ck_assert(
-        !request_unpack(STR("R1\x0b\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"), arena, &copy));
+        !request_unpack(STR("R2\x0b\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"), arena, &copy));
     buf_clear(&packed);
     end();
 }

@@ -44,6 +44,12 @@ static void judge_events(struct scenario *scenario)
 {
     for (size_t i = 0; i < scenario->event_count; i++) {
         const struct event *event = &scenario->events[i];
+        struct str lack = event->condition ? condition_lack(event->condition) : (struct str){0};
+        if (lack.data)
+            scenario_fail(scenario, event->spec->place,
+                          arena_printf(scenario->arena, "event " STR_FMT " could be judged",
+                                       STR_ARG(event->name)),
+                          STR_FMT, STR_ARG(lack));
         if (event->fired || event->spec->optional)
             continue;
         scenario_fail(scenario, event->spec->place,

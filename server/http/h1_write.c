@@ -212,6 +212,8 @@ static void h1_raw(struct exchange *exchange, struct str bytes)
 
 static void h1_cut(struct exchange *exchange, enum close_how how)
 {
+    /* what comes of a request behind it is not read any more */
+    h1_of(exchange)->phase = H1_WHOLE;
     stream_close(exchange->stream, how);
 }
 

@@ -54,13 +54,18 @@ static int64_t time_after(int64_t from_ns, int64_t delay_ns)
     return delay_ns > INT64_MAX - from_ns ? INT64_MAX : from_ns + delay_ns;
 }
 
-/** The oldest request that is not whole and not refused, or NULL. */
+/** The request that is not whole and not refused, and has been so for the longest time of those
+ * whose time counts; or NULL. */
 static struct h2_exchange *oldest_reading(const struct h2 *h2)
 {
-    struct h2_exchange *x = h2->reading ? h2->oldest : NULL;
-    while (x && !x->is_reading)
-        x = x->next;
-    return x;
+    struct h2_exchange *oldest = NULL;
+    bool since_last_byte;
+    for (struct h2_exchange *x = h2->reading ? h2->oldest : NULL; x; x = x->next) {
+        if (x->is_reading && exchange_is_timed(&x->exchange, &since_last_byte) &&
+            (!oldest || x->began_ns < oldest->began_ns))
+            oldest = x;
+    }
+    return oldest;
 }
 
 /** Whether it is the client whom everything waits for: no request is under way, but for answers
@@ -192,15 +197,40 @@ static void h2_forget(struct h2_exchange *x)
     h2_exchange_free(x);
 }
 
+/** One thing is done at a look: the others that happened to it are looked at behind it. */
+static void look_at_rest(struct h2_exchange *x)
+{
+    if (x->closed || x->ended || x->sent || x->reset_due || x->more || x->low)
+        h2_notice(x);
+}
+
 static void look_arrived(struct h2_exchange *x)
 {
-    struct h2 *h2 = x->h2;
     x->arrived = false;
-    if (x->closed || x->ended)
-        h2_notice(x);
+    look_at_rest(x);
     x->exchange.request.body = buf_str(&x->body);
-    x->exchange.reused = h2->requests++ > 0;
     exchange_arrived(&x->exchange);
+}
+
+/** More of a request came that is not whole. */
+static void look_more(struct h2_exchange *x)
+{
+    struct exchange *exchange = &x->exchange;
+    bool large = x->declared > x->body.most;
+    x->more = false;
+    look_at_rest(x);
+    /* it may have become whole since, and its body something else (a message of gRPC) */
+    if (exchange_request_is_whole(exchange))
+        return;
+    exchange->request.body = buf_str(&x->body);
+    if (large && !exchange_allows_body(exchange, &x->body, x->declared)) {
+        h2_refuse(x, 413, H2_TOO_LARGE);
+        return;
+    }
+    x->declared = 0;
+    if (large && exchange->state < EXCHANGE_ANSWERING)
+        h2_continue(x);
+    exchange_partly_read(exchange);
 }
 
 /**
@@ -229,7 +259,8 @@ static void look_sent(struct h2_exchange *x)
             h2_forget(x);
         break;
     case EXCHANGE_ENDED:
-        if (!x->linger_ns || x->whole || x->closed)
+        /* the rest of the request may be on its way */
+        if ((!x->linger_ns && !x->exchange.coming) || x->whole || x->closed)
             h2_forget(x);
         break;
     default:
@@ -264,6 +295,7 @@ static void look_ended(struct h2_exchange *x)
 {
     struct stream *stream = x->h2->stream;
     x->ended = false;
+    look_at_rest(x);
     if (x->exchange.state != EXCHANGE_READING)
         exchange_peer_ended(&x->exchange);
     else if (stream->peer_ended)
@@ -275,7 +307,6 @@ static void look_tunnel(struct h2_exchange *x)
 {
     struct exchange *exchange = &x->exchange;
     struct h2 *h2 = x->h2;
-    x->more = false;
     if (exchange->state != EXCHANGE_ANSWERING || !exchange->tunnel)
         return;
     if (x->body.size) {
@@ -293,16 +324,42 @@ static void look_tunnel(struct h2_exchange *x)
     exchange_peer_ended(exchange);
 }
 
+/** A request is refused. One that has arrived already is answered only if nothing else has begun to
+ * be; else its answer is cut, or there was all of it and no more of the request is wanted. */
+static void look_refused(struct h2_exchange *x)
+{
+    struct h2 *h2 = x->h2;
+    bool ended = x->exchange.state == EXCHANGE_ENDED;
+    if (x->exchange.coming && x->exchange.state == EXCHANGE_HELD)
+        exchange_gone(&x->exchange, false);
+    if (!x->exchange.early || (!ended && x->exchange.state == EXCHANGE_ENDED)) {
+        h2_write_refusal(x);
+        return;
+    }
+    h2_journal_refused(h2, 0, str_of(x->refusal_why));
+    if (!ended) {
+        h2_reset(&x->exchange, NGHTTP2_CANCEL);
+        return;
+    }
+    exchange_gone(&x->exchange, false);
+    if (h2->stream->closing)
+        return;
+    h2_submit_reset(h2, (int32_t)x->exchange.stream_id, NGHTTP2_NO_ERROR);
+    h2_exchange_free(x);
+}
+
 static void h2_look(struct h2_exchange *x)
 {
     if (x->refusal && !x->refused && !x->closed && !x->h2->stream->peer_ended) {
-        h2_write_refusal(x);
+        look_refused(x);
     } else if (x->arrived) {
         look_arrived(x);
     } else if (x->more && x->connect) {
-        if (x->closed || x->sent || x->ended)
-            h2_notice(x);
+        x->more = false;
+        look_at_rest(x);
         look_tunnel(x);
+    } else if (x->more && !x->refusal && x->exchange.early) {
+        look_more(x);
     } else if (x->sent) {
         look_sent(x);
     } else if (x->closed) {
@@ -314,9 +371,8 @@ static void h2_look(struct h2_exchange *x)
         h2_reset(&x->exchange, x->reset_code);
     } else if (x->more) {
         x->more = false;
-        x->exchange.request.body = buf_str(&x->body);
         if (!x->refusal)
-            exchange_partly_read(&x->exchange);
+            look_more(x);
     } else if (x->low) {
         x->low = false;
         if (x->exchange.responder_writable)

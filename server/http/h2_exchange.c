@@ -61,6 +61,7 @@ struct h2_exchange *h2_exchange_new(struct h2 *h2, int32_t stream_id)
     if (h2->stream->port->calls)
         x->body.most = h2->stream->port->calls->body_most(&x->exchange, x->body.most);
     x->out.most = BUF_OWN;
+    x->exchange.over.most = BUF_OWN;
     x->previous = h2->newest;
     if (h2->newest)
         h2->newest->next = x;
@@ -137,6 +138,7 @@ void h2_exchange_free(struct h2_exchange *x)
     h2_exchange_unlink(x);
     for (size_t i = 0; i < x->kept_count; i++)
         nghttp2_rcbuf_decref(x->kept[i]);
+    buf_clear(&x->exchange.over);
     arena_free(x->exchange.arena);
     if (scratch->unused_h2_count == H2_KEPT_EXCHANGES) {
         h2_exchange_drop(x);

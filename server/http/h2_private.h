@@ -30,6 +30,9 @@ enum {
     H2_WHY = 256,             /**< the longest reason kept of what nghttp2 says */
 };
 
+/** Why a body is refused. */
+#define H2_TOO_LARGE "the body is larger than the limit `body-size`"
+
 struct h2_exchange;
 
 /** Where the client's bytes are in their frames. */
@@ -70,18 +73,17 @@ struct h2 {
     struct buf raw;      /**< bytes that wait to be put behind the frames before them */
     struct buf settings; /**< a SETTINGS frame to be sent instead of nghttp2's first */
     int64_t
-        final_ns; /**< when the second GOAWAY of a drain goes, if not asked for before; 0 = no */
-    uint64_t requests; /**< read whole */
-    uint16_t turns;    /**< h2_enter() calls under way */
-    size_t lingering;  /**< refused requests that are to be reset */
-    bool upgrading;    /**< upgraded, and the client's preface has not come */
-    bool receiving;    /**< nghttp2_session_mem_recv() is running */
-    bool flushing;     /**< nghttp2_session_mem_send() is running */
-    bool draining;     /**< a graceful end was asked for */
-    bool final;  /**< no new request is taken any more: GOAWAY with a last stream was queued */
-    bool told;   /**< a GOAWAY of ours was sent */
-    bool ending; /**< the connection ends once that is sent, whatever is under way */
-    bool keep;   /**< the connection stays behind a GOAWAY */
+        final_ns;   /**< when the second GOAWAY of a drain goes, if not asked for before; 0 = no */
+    uint16_t turns; /**< h2_enter() calls under way */
+    size_t lingering; /**< refused requests that are to be reset */
+    bool upgrading;   /**< upgraded, and the client's preface has not come */
+    bool receiving;   /**< nghttp2_session_mem_recv() is running */
+    bool flushing;    /**< nghttp2_session_mem_send() is running */
+    bool draining;    /**< a graceful end was asked for */
+    bool final;       /**< no new request is taken any more: GOAWAY with a last stream was queued */
+    bool told;        /**< a GOAWAY of ours was sent */
+    bool ending;      /**< the connection ends once that is sent, whatever is under way */
+    bool keep;        /**< the connection stays behind a GOAWAY */
     struct h2_silence silence;
     bool holds_window;     /**< no WINDOW_UPDATE leaves */
     uint64_t held;         /**< of the connection's window: what would have been given since */
@@ -101,7 +103,9 @@ struct h2_exchange {
     struct h2_exchange *next;     /**< of the connection; or unused */
     struct h2_exchange *due_previous;
     struct h2_exchange *due_next;
-    int64_t began_ns;  /**< monotonic: its HEADERS came */
+    int64_t began_ns;  /**< monotonic: its HEADERS came; or from when on the time of `limits.read`
+                          counts */
+    uint64_t declared; /**< the size of the body that its head tells, until it was looked at */
     int64_t linger_ns; /**< monotonic: when the refused request is reset; 0 = not yet answered */
     size_t head_size;  /**< bytes of names and values, and 4 for each header */
     size_t fields;     /**< headers and trailers seen */
@@ -184,6 +188,8 @@ int h2_feed(struct h2 *h2, struct str bytes);
 void h2_past_open(struct h2_past *past, uint32_t stream_id);
 /** The request is whole: it is given away when the exchange is looked at. */
 void h2_request_whole(struct h2_exchange *x);
+/** Tells a client that waits for it that the body may come. */
+void h2_continue(struct h2_exchange *x);
 /** The request is refused when the exchange is looked at. */
 void h2_refuse(struct h2_exchange *x, unsigned status, const char *why);
 

@@ -325,6 +325,15 @@ static void write_done(struct exchange *exchange, bool close)
         h2_leave(h2);
         return;
     }
+    /* all of the answer was given, and what is left of the request belongs to its record */
+    if (exchange->coming && !x->closed && !h2->stream->peer_ended) {
+        x->close = close;
+        x->began_ns = h2->stream->active_ns;
+        exchange_stop(exchange, false);
+        h2_leave(h2);
+        return;
+    }
+    exchange_gone(exchange, true);
     if (!x->closed)
         nghttp2_session_set_stream_user_data(h2->session, (int32_t)exchange->stream_id, NULL);
     h2_exchange_free(x);
@@ -341,6 +350,8 @@ static void read_on(struct exchange *exchange)
     exchange->stops = false;
     if (h2->stream->closing || x->closed)
         return;
+    /* the time that the far side took is not the client's */
+    x->began_ns = clock_now();
     h2_enter(h2);
     if (x->connect) {
         x->more = true;

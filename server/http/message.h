@@ -22,6 +22,13 @@ struct headers {
 
 enum http_version { HTTP_1_0 = 10, HTTP_1_1 = 11, HTTP_2 = 20 };
 
+/** How far a request came. */
+enum request_state {
+    REQUEST_WHOLE,
+    REQUEST_COMING,    /**< its answer has begun, and more of it comes */
+    REQUEST_BROKEN_OFF /**< no more of it comes */
+};
+
 /** A request that was read. All texts are borrowed from the exchange (or from a packed request). */
 struct request {
     struct str method;
@@ -32,7 +39,10 @@ struct request {
     enum http_version version;
     struct headers headers;
     struct headers trailers;
-    struct str body; /**< decoded from its transfer coding */
+    struct str body; /**< decoded from its transfer coding; of a large one that is sent on: what is
+                        kept of it */
+    uint64_t body_left_out; /**< bytes behind `body` that came and were not kept */
+    enum request_state state;
 };
 
 /** "HTTP/1.1" and so on. */
@@ -67,8 +77,16 @@ struct str percent_decode(struct str text, bool plus, struct arena *arena);
 /** Percent-encodes all bytes but letters, digits, `-._~` and those of `keep`; in the arena. */
 struct str percent_encode(struct str text, const char *keep, struct arena *arena);
 
+/** Bytes of the body that came. */
+uint64_t request_body_size(const struct request *request);
+/** Why the body is not all there, "the record has the first 16MiB of 1GiB"; in the arena. Data
+ * NULL: it is. */
+struct str request_body_lacks(const struct request *request, struct arena *arena);
+
 /** Serialises a request for the journal: compact, self-contained; `into` is appended to. */
 void request_pack(const struct request *request, struct buf *into);
+/** The same without the bytes of the body, which are to follow. */
+void request_pack_head(const struct request *request, struct buf *into);
 /** Reads a packed request; texts point into `packed`, arrays live in the arena. False if it is not
  * one. */
 GOTO_MUST_USE bool request_unpack(struct str packed, struct arena *arena, struct request *request);

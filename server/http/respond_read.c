@@ -581,6 +581,11 @@ bool respond_is_http(const struct respond *respond)
     return respond->http_key;
 }
 
+bool respond_is_constant(const struct respond *respond)
+{
+    return respond->prepared != NULL;
+}
+
 bool respond_fails(const struct respond *respond)
 {
     return respond && respond->status.grpc && respond->status.grpc->code != 0;

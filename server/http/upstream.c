@@ -247,13 +247,27 @@ static size_t upstream_position(const struct upstream *upstream, const struct ro
     return route == &upstream->fallback->route ? routes->count : (size_t)(route - routes->items);
 }
 
+/** Whether it is one of the routes that stand now, or the default: a request that streams may have
+ * an older one. */
+static bool route_stands(const struct upstream *upstream, const struct route *route)
+{
+    const struct routes *routes = &upstream->set->routes;
+    if (route == &upstream->fallback->route)
+        return true;
+    for (size_t i = 0; i < routes->count; i++)
+        if (route == &routes->items[i])
+            return true;
+    return false;
+}
+
 /** Whether an override is for a route; a `switch` may have put others in the place of its own. */
 static bool override_is_for(const struct upstream *upstream, const struct override *override,
                             const struct route *route)
 {
     bool is_default = route == &upstream->fallback->route;
     bool stands =
-        is_default ? override->fallback == upstream->fallback : override->set == upstream->set;
+        (is_default ? override->fallback == upstream->fallback : override->set == upstream->set) &&
+        route_stands(upstream, route);
     if (override->route == ROUTE_ALL)
         return stands || override->kind != OVERRIDE_RESPOND;
     return stands && override->route == (ptrdiff_t)upstream_position(upstream, route);
@@ -525,7 +539,7 @@ static void answering_forward(const struct answering *answering)
 {
     struct forward_job job = answering_job(answering);
     if (answering->exchange->responder) {
-        forward_http_whole(answering->exchange, &job);
+        forward_http_arrived(answering->exchange, &job);
         return;
     }
     job.turn = answering->route->forwarded++;
@@ -542,6 +556,22 @@ static const struct forward *upstream_forward_now(struct upstream *upstream,
     if (route->config)
         return route->config->forward;
     return upstream->forwards ? upstream->now.forward : NULL;
+}
+
+bool upstream_answers_early(struct upstream *upstream, const struct exchange *exchange)
+{
+    struct route *route = exchange->streams;
+    struct override **respond = upstream_override(upstream, route, OVERRIDE_RESPOND);
+    if (upstream_override(upstream, route, OVERRIDE_STATUS))
+        return true;
+    if (respond) {
+        const struct sequence *sequence =
+            &(*respond)->sequences[upstream_position(upstream, route)];
+        const struct respond *next = sequence_peek(sequence);
+        return next && respond_is_constant(next);
+    }
+    const struct forward *forward = upstream_forward_now(upstream, route);
+    return forward && exchange->responder && forward_http_is(exchange, forward);
 }
 
 bool upstream_tunnels(const struct upstream *upstream)
@@ -574,6 +604,7 @@ void upstream_stream(struct upstream *upstream, struct exchange *exchange)
         return;
     answering.captures = keep_captures(&captures, exchange);
     exchange->streams = route;
+    exchange->unbounded = !upstream->now.limits.body_size_written;
     exchange->captures = answering.captures;
     exchange->number = ++port->requests;
     route->requests++;
@@ -626,6 +657,30 @@ static void answering_respond(struct answering *answering)
         grpc_answer_start(exchange, job);
 }
 
+/** What an action has put in the place of a forward may need the body, of which only the beginning
+ * was kept: it is refused then. */
+static void answering_refuse_cut(struct answering *answering)
+{
+    struct exchange *exchange = answering->exchange;
+    struct respond_job *job = &answering->job;
+    bool constant = job->forced_status || (job->respond && respond_is_constant(job->respond));
+    if (!exchange->request.body_left_out || constant || exchange->responder)
+        return;
+    struct arena *arena = exchange_arena(exchange);
+    struct json *object = json_object(arena);
+    struct buf text;
+    json_put(arena, object, STR("error"),
+             json_string(arena, STR("what was put in the place of the forward needs the whole "
+                                    "body, which is larger than what is kept of it")));
+    json_put(arena, object, STR("body"),
+             json_string(arena, request_body_lacks(&exchange->request, arena)));
+    buf_init(&text, BUF_OWN);
+    json_write(object, &text);
+    *job = (struct respond_job){.status = 413, .json = arena_copy(arena, buf_str(&text))};
+    answering->forward = NULL;
+    buf_clear(&text);
+}
+
 void upstream_answer(struct upstream *upstream, struct exchange *exchange)
 {
     struct answering answering = {.upstream = upstream, .exchange = exchange};
@@ -637,6 +692,7 @@ void upstream_answer(struct upstream *upstream, struct exchange *exchange)
     /* an action that its arrival triggered has put something else in the place of what began */
     if (exchange->responder && !forward_http_is(exchange, answering.forward))
         exchange_forgotten(exchange);
+    answering_refuse_cut(&answering);
     if (answering_fails(&answering))
         return;
     answering.job.delay_ns = answering_delay(&answering);

@@ -74,6 +74,15 @@ static void limits_preset(void *into)
     limits->read_ns = LIMIT_READ_S * SECOND_NS;
 }
 
+static enum read_result limits_check(struct reader *reader, const struct node *node, void *into)
+{
+    struct limits *limits = into;
+    (void)reader;
+    limits->body_size_written = node_get(node, "body-size") != NULL;
+    limits->read_written = node_get(node, "read") != NULL;
+    return READ_OK;
+}
+
 static const struct row limits_rows[] = {
     {"max-connections", &type_limit_count, offsetof(struct limits, max_connections), 0, "none",
      "Connections at one time; more are accepted and reset."},
@@ -96,6 +105,7 @@ static const struct table limits_table = {
     TABLE_ROWS("limits", limits_rows),
     .doc = "What the stand-in takes at most; 'none' lifts a limit.",
     .preset = limits_preset,
+    .check = limits_check,
     .empty_allowed = true,
 };
 const struct type limits_type = TYPE_TABLE(&limits_table, struct limits);
