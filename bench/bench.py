@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Speed, measured beside peers in one run: medians, and ratios within the run.
 
-    bench/bench.py [NAME ...]     start many stand-in idle timers tls h2c proxy http-proxy
+    bench/bench.py [NAME ...]     start many stand-in idle timers tls h2c proxy faults http-proxy
 """
 import contextlib
 import json
@@ -61,7 +61,7 @@ clients:
 HOLD_PROXY = """name: hold
 timeout: 1h
 proxies:
-  wire: {protocol: %s, port: %d, forward: "127.0.0.1:%d", limits: {idle: none}, optional: true}
+  wire: {protocol: %s, port: %d, forward: "127.0.0.1:%d", limits: {idle: none}, optional: true, faults: [%s]}
 clients:
   hold:
     run: [cat, "%s"]
@@ -102,21 +102,23 @@ def wait_port(port):
 
 
 @contextlib.contextmanager
-def goto_run_held(folder, protocol="http", far=0):
+def goto_run_held(folder, protocol="http", far=0, faults=""):
     port = free_port()
+    folder = tempfile.mkdtemp(dir=folder)
     fifo = os.path.join(folder, "hold")
     os.mkfifo(fifo)
     spec = os.path.join(folder, "hold.yaml")
     with open(spec, "w", encoding="utf-8") as file:
-        file.write(HOLD_PROXY % (protocol, port, far, fifo) if far else HOLD % (protocol, port, fifo))
-    process = subprocess.Popen(pin(0) + [PROGRAM, "-q", spec])
+        file.write(HOLD_PROXY % (protocol, port, far, faults, fifo) if far else HOLD % (protocol, port, fifo))
+    process = subprocess.Popen(pin(0) + [PROGRAM, "-q", spec], stdout=subprocess.PIPE, text=True)
     try:
         wait_port(port)
         yield process.pid, port
     finally:
         os.close(os.open(fifo, os.O_WRONLY))
-        process.wait(20)
-        os.unlink(fifo)
+        out, _ = process.communicate(timeout=20)
+    if process.returncode != 0:
+        raise SystemExit(out)
 
 
 @contextlib.contextmanager
@@ -384,10 +386,10 @@ def load_bytes(program, what, port, count, seconds, cpu=1):
     return [float(number) for number in out.split()]
 
 
-def bulk(program, pid, port, seconds=2):
+def bulk(program, pid, port, seconds=2, count=1):
     """Bytes a second, and CPU seconds of the proxy for a GB."""
     before = cpu_seconds(pid)
-    rate = load_bytes(program, "bulk", port, 1, seconds)[0]
+    rate = load_bytes(program, "bulk", port, count, seconds)[0]
     return rate, (cpu_seconds(pid) - before) / (rate * seconds / 1e9)
 
 
@@ -424,9 +426,30 @@ def bench_proxy(folder):
             for _ in range(5):
                 ours.append(load_bytes(program, "rr", port, count, 2, cpu))
                 theirs.append(load_bytes(program, "rr", peer_port, count, 2, cpu))
-            print(f"proxy: {statistics.median(x[0] for x in ours):.0f} {what}, p50 {statistics.median(x[1] for x in ours):.0f} us; "
-                  f"haproxy {statistics.median(x[0] for x in theirs):.0f}, p50 {statistics.median(x[1] for x in theirs):.0f} us; "
+            print(f"proxy: {statistics.median(x[0] for x in ours):.0f} {what}, p50 {statistics.median(x[2] for x in ours):.0f} us; "
+                  f"haproxy {statistics.median(x[0] for x in theirs):.0f}, p50 {statistics.median(x[2] for x in theirs):.0f} us; "
                   f"ratio {median_ratio([x[0] for x in ours], [x[0] for x in theirs]):.2f}  (goal: {goal})")
+
+
+def bench_faults(folder):
+    """What faults of streams do to what passes, and how exactly."""
+    with far_side(folder) as (program, far):
+        with goto_run_held(folder, "tcp", far, "{latency: 10ms}") as (pid, port):
+            runs = [bulk(program, pid, port, 2, 64) for _ in range(3)]
+            print(f"faults: {statistics.median(x[0] for x in runs) / 1e9:.2f} GB/s on 64 connections with a latency of 10 ms, "
+                  f"{statistics.median(x[1] for x in runs):.2f} s CPU a GB, {rss(pid) >> 20} MiB of memory  (goal: 1 GB/s)")
+        with goto_run_held(folder, "tcp", far) as (_, port):
+            plain = load_bytes(program, "rr", port, 1, 2)[2]
+        for delay in (1, 10):
+            with goto_run_held(folder, "tcp", far, f"{{latency: {delay}ms, direction: request}}") as (_, port):
+                least, p50, p99, most = (us - delay * 1000 - plain for us in load_bytes(program, "rr", port, 1, 4)[1:])
+            print(f"faults: a latency of {delay} ms is off by {least:.0f} us at least, p50 {p50:.0f} us, p99 {p99:.0f} us, "
+                  f"most {most:.0f} us (a round trip without it: {plain:.0f} us)  (goal: 200 us)")
+        for name, rate in (("1MiB/s", 1 << 20), ("100MiB/s", 100 << 20), ("500MiB/s", 500 << 20)):
+            with goto_run_held(folder, "tcp", far, f"{{bandwidth: {name}, direction: response}}") as (_, port):
+                shares = [load_bytes(program, "bulk", port, 1, 1)[0] / rate for _ in range(5)]
+            print(f"faults: a bandwidth of {name} lets {min(shares) * 100:.1f}% to {max(shares) * 100:.1f}% pass in a second  "
+                  f"(goal: 95% to 105%)")
 
 
 def bench_http_proxy(folder):
@@ -443,7 +466,7 @@ def bench_http_proxy(folder):
 
 
 ALL = {"start": bench_start, "many": bench_many, "stand-in": bench_stand_in, "idle": bench_idle, "timers": bench_timers,
-       "tls": bench_tls, "h2c": bench_h2c, "proxy": bench_proxy,
+       "tls": bench_tls, "h2c": bench_h2c, "proxy": bench_proxy, "faults": bench_faults,
        "http-proxy": bench_http_proxy}
 
 if __name__ == "__main__":

@@ -130,6 +130,15 @@ struct checking {
     const struct scenario_spec *scenario;
 };
 
+static void check_need(const struct checking *checking, struct str port,
+                       const struct action_need *need, struct place place)
+{
+    spec_need_speech(checking->reader, checking->scenario, port, need->speech, place, need->what);
+    if (need->counts_requests.line)
+        spec_need_speech(checking->reader, checking->scenario, port, SPEECH_HTTP,
+                         need->counts_requests, STR("'after.requests'"));
+}
+
 static void check_action(void *context, const struct chosen *chosen)
 {
     const struct checking *checking = context;
@@ -141,8 +150,7 @@ static void check_action(void *context, const struct chosen *chosen)
     const struct str *names = need.ports.items;
     for (size_t i = 0; i < need.ports.count; i++)
         if (names[i].data)
-            spec_need_speech(checking->reader, checking->scenario, names[i], need.speech,
-                             chosen->place, need.what);
+            check_need(checking, names[i], &need, chosen->place);
 }
 
 /** The keys of one upstream. */
@@ -236,10 +244,14 @@ static void check_key_alone(void *context, const struct node_pair *pair, unsigne
 static void check_fault_alone(void *context, const struct fault_config *fault)
 {
     const struct port_alone *port = context;
-    if (fault)
-        check_alone(
-            port, upstream_fault_speech(fault), fault->kind.place,
-            arena_printf(port->reader->arena, "'" STR_FMT "'", STR_ARG(fault_config_kind(fault))));
+    if (!fault)
+        return;
+    fault_check_first(port->reader->diagnostics, fault);
+    check_alone(
+        port, upstream_fault_speech(fault), fault->kind.place,
+        arena_printf(port->reader->arena, "'" STR_FMT "'", STR_ARG(fault_config_kind(fault))));
+    if (fault->after.requests_place.line)
+        check_alone(port, SPEECH_HTTP, fault->after.requests_place, STR("'after.requests'"));
 }
 
 void spec_check_ports_alone(struct reader *reader, const struct scenario_spec *scenario)

@@ -88,11 +88,6 @@ static void block_add_all(struct block *block, const struct headers *headers)
     }
 }
 
-static bool is_bodiless_status(unsigned status)
-{
-    return status < 200 || status == 204 || status == 304;
-}
-
 /* The body. */
 
 static size_t waiting(const struct h2_exchange *x)
@@ -217,12 +212,12 @@ static void write_head(struct exchange *exchange, const struct response_head *he
         block_add_date(&block, x);
     block_add_all(&block, headers);
     if (!counted && !head->no_framing && !head->chunked && head->content_length >= 0 &&
-        !is_bodiless_status(head->status))
+        !http_status_is_bodiless(head->status))
         block_add_length(&block, (uint64_t)head->content_length);
     x->close |=
         head->close || (headers && headers_has_token(headers, STR("connection"), STR("close")));
     /* trailers may follow where no length was told */
-    x->bodiless = x->is_head || is_bodiless_status(head->status) ||
+    x->bodiless = x->is_head || http_status_is_bodiless(head->status) ||
                   (head->content_length == 0 && !head->chunked);
     submit_head(x, &block);
     write_soon(x->h2);
@@ -271,12 +266,12 @@ static void write_whole(struct exchange *exchange, const struct static_answer *a
     const struct headers *headers = answer->headers;
     struct block block;
     x->close |= answer->close;
-    x->bodiless = x->is_head || is_bodiless_status(answer->status) || answer->body.size == 0;
+    x->bodiless = x->is_head || http_status_is_bodiless(answer->status) || answer->body.size == 0;
     block_start(&block, x, headers ? headers->count : 0);
     block_add_status(&block, answer->status);
     block_add_date(&block, x);
     block_add_all(&block, headers);
-    if (!headers && !is_bodiless_status(answer->status))
+    if (!headers && !http_status_is_bodiless(answer->status))
         block_add_length(&block, answer->body.size);
     if (!x->bodiless)
         queue_body(x, answer->body);

@@ -94,6 +94,11 @@ const char *http_reason(unsigned status)
     return "";
 }
 
+bool http_status_is_bodiless(unsigned status)
+{
+    return status < 200 || status == 204 || status == 304;
+}
+
 /** The text with data that is never NULL: NULL stands for "missing" here. */
 static struct str present(struct str text)
 {

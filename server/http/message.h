@@ -49,6 +49,8 @@ struct request {
 const char *http_version_name(enum http_version version);
 /** The reason phrase of RFC 9110, or "" for an unknown status. */
 const char *http_reason(unsigned status);
+/** Whether the status forbids a body (RFC 9110 section 6.4.1). */
+bool http_status_is_bodiless(unsigned status);
 
 /** Appends; the array lives in the arena (NULL: on the heap, to be freed by headers_clear()). */
 void headers_add(struct headers *headers, struct arena *arena, struct str name, struct str value);

@@ -76,7 +76,6 @@ struct port {
     struct port_drain *drains;
     struct timer reopen; /**< of port_reopen() */
     struct timer retry;  /**< accepting goes on then, after the system had no descriptor left */
-    bool starved;        /**< that was noted in the journal */
     struct stream *oldest;
     struct stream *newest;
     size_t live;              /**< connections not closed */
