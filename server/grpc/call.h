@@ -28,19 +28,6 @@ struct grpc_received {
     struct json *json; /**< NULL: of a built-in call */
 };
 
-/** What faults do to an answer. */
-struct grpc_flaws {
-    bool no_trailers;
-    bool bad_status;
-    bool wrong_content_type;
-    /* its first message: */
-    bool truncated;
-    uint64_t oversized; /**< its length as claimed; 0 = the right one */
-    bool compressed_flag;
-    bool invalid;
-    bool extra; /**< one message too many */
-};
-
 struct grpc_call {
     struct exchange *exchange;
     struct grpc_config config;         /**< as it was when the call began */
@@ -61,9 +48,6 @@ struct grpc_call {
     bool ended;          /**< the client's half has ended */
     int64_t deadline_ns; /**< monotonic; 0 = none */
     struct timer late;   /**< the deadline, while the request is read */
-    struct grpc_flaws flaws;
-    uint64_t sent; /**< messages of the answer */
-    bool broken;   /**< the answer's frames are: no further message is sent */
     /** Called when more of an early call came, or its end. */
     void (*more)(struct grpc_call *call);
 };

@@ -1,5 +1,6 @@
 #include "server/http/upstream_private.h"
 
+#include "base/clock.h"
 #include "base/memory.h"
 #include "server/fault/fault.h"
 #include "server/grpc/built_in.h"
@@ -299,6 +300,15 @@ static int64_t draw_delay(const struct answering *answering, const struct durati
         key = arena_printf(exchange_arena(answering->exchange), STR_FMT " %s", STR_ARG(key), what);
     struct random random = random_for(upstream_server(answering->upstream)->seed, key, number);
     return random_duration(&random, delay);
+}
+
+/** A fault holds the answer back. */
+static void answering_hold(struct answering *answering)
+{
+    int64_t not_before_ns = answering->exchange->not_before_ns;
+    int64_t wait_ns = not_before_ns ? not_before_ns - clock_now() : 0;
+    if (wait_ns > answering->job.delay_ns)
+        answering->job.delay_ns = wait_ns;
 }
 
 static int64_t add_delays(int64_t a, int64_t b)
@@ -640,6 +650,7 @@ void upstream_answer(struct upstream *upstream, struct exchange *exchange)
     if (answering_fails(&answering))
         return;
     answering.job.delay_ns = answering_delay(&answering);
+    answering_hold(&answering);
     if (answering.forward) {
         answering_forward(&answering);
         return;
