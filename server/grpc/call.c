@@ -152,12 +152,13 @@ static bool call_unpack(struct grpc_call *call, const struct grpc_frame *frame, 
     return decoded == GRPC_DECODED;
 }
 
-static void call_add(struct grpc_call *call, const struct grpc_frame *frame)
+/** Keeps a message; false: it cannot be read. */
+static bool call_receive(struct grpc_call *call, const struct grpc_frame *frame)
 {
     struct arena *arena = exchange_arena(call->exchange);
     struct grpc_received *received = arena_alloc(arena, sizeof *received);
     if (!call_unpack(call, frame, &received->bytes))
-        return;
+        return false;
     if (call->method) {
         const struct message_decoding decoding = {.defaults = true};
         struct message_problem problem;
@@ -169,11 +170,18 @@ static void call_add(struct grpc_call *call, const struct grpc_frame *frame)
                                    "a message of the request cannot be read: " STR_FMT
                                    " (at byte %zu)",
                                    STR_ARG(problem.message), problem.offset));
-            return;
+            return false;
         }
     }
     *(call->last ? &call->last->next : &call->first) = received;
     call->last = received;
+    return true;
+}
+
+static void call_add(struct grpc_call *call, const struct grpc_frame *frame)
+{
+    if (!call_receive(call, frame))
+        return;
     call->count++;
     if (!call->built_in)
         call_journal(call);
@@ -217,19 +225,74 @@ static void call_end(struct grpc_call *call)
                                (unsigned long long)call->count));
 }
 
-static void call_reads(struct exchange *exchange)
+/** The first message as JSON. */
+static struct str call_first_text(struct grpc_call *call)
+{
+    struct arena *arena = exchange_arena(call->exchange);
+    struct buf text;
+    buf_init(&text, BUF_OWN);
+    json_write(call->first->json, &text);
+    struct str copy = arena_copy(arena, buf_str(&text));
+    buf_clear(&text);
+    return copy;
+}
+
+/** Counts messages of a call that is forwarded as it comes. */
+static void call_watch(struct grpc_call *call)
+{
+    struct str body = call->exchange->request.body;
+    struct str bytes = str_from(body, call->skimmed);
+    call->skimmed = body.size;
+    while (grpc_skim_next(&call->skim, &bytes)) {
+        /* those that came while it was not decided were counted */
+        if (call->skim.count <= call->count)
+            continue;
+        call->count = call->skim.count;
+        call_journal(call);
+    }
+}
+
+/** Has a call forwarded as it comes, once its head or its first message decides that. */
+static bool call_streams(struct grpc_call *call)
+{
+    struct exchange *exchange = call->exchange;
+    struct upstream *upstream = exchange->stream->port->owner;
+    if (exchange->streams)
+        return true;
+    if (!call->offered)
+        upstream_stream(upstream, exchange);
+    call->offered = true;
+    if (exchange->streams || call->offered_first || !call->first || !call->first->json)
+        return exchange->streams;
+    call->offered_first = true;
+    upstream_stream_first(upstream, exchange, call_first_text(call));
+    return exchange->streams;
+}
+
+static bool call_reads(struct exchange *exchange)
 {
     struct grpc_call *call = call_of(exchange);
-    if (!call || call->early)
-        return;
-    call_take_body(call);
+    if (!call)
+        return true;
+    if (call->early)
+        return false;
+    bool streams = !call->built_in && call_streams(call);
+    if (!streams) {
+        call_take_body(call);
+        streams = !call->built_in && call_streams(call);
+    }
+    if (streams) {
+        timer_stop(&call->late);
+        call_watch(call);
+        return true;
+    }
     /* what fails otherwise is told once the request is whole: not all clients (curl 7.88) stand an
      * answer that ends before */
     bool begins = call->status == GRPC_RESOURCE_EXHAUSTED ||
                   ((call->count || call->status) && grpc_call_is_bidirectional(call));
-    if (!begins || exchange->state != EXCHANGE_READING)
-        return;
-    call_begin_early(call);
+    if (begins && exchange->state == EXCHANGE_READING)
+        call_begin_early(call);
+    return false;
 }
 
 /** At least one message of the largest size. */
@@ -255,18 +318,25 @@ static int status_of_refusal(unsigned status)
     }
 }
 
-/** The first message as JSON is what is matched and journalled. */
+/** The first message as JSON is what is matched and journalled; without protos the bytes are. */
 static void call_show_body(struct grpc_call *call)
 {
     struct exchange *exchange = call->exchange;
-    struct buf text;
-    exchange->request.body = (struct str){"", 0};
-    if (!call->first || !call->first->json)
+    if (!call->config.pool && !call->built_in)
         return;
-    buf_init(&text, BUF_OWN);
-    json_write(call->first->json, &text);
-    exchange->request.body = arena_copy(exchange_arena(exchange), buf_str(&text));
-    buf_clear(&text);
+    exchange->request.body = (struct str){"", 0};
+    if (call->first && call->first->json)
+        exchange->request.body = call_first_text(call);
+}
+
+/** Reads the first message of a call that was forwarded as it came. */
+static void call_read_first(struct grpc_call *call)
+{
+    struct str bytes = call->exchange->request.body;
+    struct grpc_frame frame;
+    if (!call->first && call->method &&
+        grpc_frames_next(&call->frames, &bytes, &frame) == GRPC_FRAME_DONE)
+        (void)call_receive(call, &frame);
 }
 
 static bool call_arrived(struct exchange *exchange)
@@ -275,10 +345,15 @@ static bool call_arrived(struct exchange *exchange)
     if (!call)
         return false;
     timer_stop(&call->late);
-    if (!call->early) {
+    if (exchange->streams) {
+        call_watch(call);
+        call_read_first(call);
+    } else if (!call->early) {
         call_take_body(call);
         call_end(call);
     }
+    if (!call->early)
+        call->raw = exchange->request.body;
     call_show_body(call);
     if (!call->built_in)
         return false;
@@ -286,6 +361,27 @@ static bool call_arrived(struct exchange *exchange)
     exchange->journalled = true;
     grpc_built_in_answer(call);
     return true;
+}
+
+bool grpc_call_go_raw(struct grpc_call *call)
+{
+    if (call->early && call->status) {
+        grpc_call_finish(call, call->status, call->why, NULL);
+        return false;
+    }
+    if (call->early) {
+        grpc_call_finish(call, GRPC_INTERNAL,
+                         STR("it was to be answered, and cannot be forwarded any more"), NULL);
+        return false;
+    }
+    if (call->raw.data)
+        call->exchange->request.body = call->raw;
+    return true;
+}
+
+const struct json *grpc_call_json(const struct grpc_call *call)
+{
+    return call->first ? call->first->json : NULL;
 }
 
 const struct exchange_calls grpc_calls = {

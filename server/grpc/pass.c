@@ -172,10 +172,8 @@ static void message_begin(struct exchange *exchange)
 {
     struct grpc_pass *pass = exchange->pass;
     const struct grpc_flaws *flaws = &pass->flaws;
-    const unsigned char *head = pass->head;
-    uint32_t length =
-        (uint32_t)head[1] << 24 | (uint32_t)head[2] << 16 | (uint32_t)head[3] << 8 | head[4];
-    uint8_t flag = head[0];
+    uint32_t length = grpc_frame_size(pass->head);
+    uint8_t flag = pass->head[0];
     struct str own = {0};
     pass->left = length;
     pass->keep = length;

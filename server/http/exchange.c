@@ -85,8 +85,7 @@ void exchange_partly_read(struct exchange *exchange)
     if (exchange->state != EXCHANGE_READING || (exchange->offered && !exchange->streams))
         return;
     stream_enter(stream);
-    if (stream->port->calls) {
-        stream->port->calls->reads(exchange);
+    if (stream->port->calls && !stream->port->calls->reads(exchange)) {
         stream_leave(stream);
         return;
     }

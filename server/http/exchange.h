@@ -26,8 +26,9 @@ struct static_answer;
 
 /** How a protocol on top of HTTP takes part in the exchanges of a port: gRPC. */
 struct exchange_calls {
-    /** More of a request was read, which is not whole: request.body holds what came. */
-    void (*reads)(struct exchange *exchange);
+    /** More of a request was read, which is not whole: request.body holds what came. Whether it is
+     * passed on as any request is that forwards. */
+    bool (*reads)(struct exchange *exchange);
     /** It is whole, or codec->early() was called, and not journalled. Whether it was answered, or
      * will be: it is no request of the port then. */
     bool (*arrived)(struct exchange *exchange);

@@ -5,6 +5,7 @@
 #include "server/fault/fault.h"
 #include "server/grpc/built_in.h"
 #include "server/grpc/call.h"
+#include "server/grpc/pass.h"
 #include "server/grpc/status.h"
 
 enum override_kind { OVERRIDE_RESPOND, OVERRIDE_STATUS, OVERRIDE_DELAY };
@@ -426,16 +427,16 @@ static void answering_default_grpc(struct answering *answering, bool forced)
 static void answering_default(struct answering *answering, bool forced)
 {
     struct upstream *upstream = answering->upstream;
-    if (upstream_is_grpc(upstream)) {
-        upstream->minded = upstream->minded || upstream_minds_unmatched(upstream);
-        answering_default_grpc(answering, forced);
-        return;
-    }
     const struct routes *routes = &upstream->set->routes;
     enum default_kind kind = upstream->fallback->config->kind;
     if (upstream->forwards) {
         if (!forced && !answering->job.respond)
             answering->forward = upstream->now.forward;
+        return;
+    }
+    if (upstream_is_grpc(upstream)) {
+        upstream->minded = upstream->minded || upstream_minds_unmatched(upstream);
+        answering_default_grpc(answering, forced);
         return;
     }
     if (kind == DEFAULT_NONE)
@@ -534,6 +535,10 @@ static struct forward_job answering_job(const struct answering *answering)
 static void answering_forward(const struct answering *answering)
 {
     struct forward_job job = answering_job(answering);
+    if (answering->exchange->call && !grpc_call_go_raw(answering->exchange->call))
+        return;
+    if (grpc_request_is(&answering->exchange->request))
+        (void)grpc_pass_of(answering->exchange);
     if (answering->exchange->responder) {
         forward_http_whole(answering->exchange, &job);
         return;
@@ -565,14 +570,10 @@ bool upstream_tunnels(const struct upstream *upstream)
     return false;
 }
 
-void upstream_stream(struct upstream *upstream, struct exchange *exchange)
+/** Forwards a request that is not whole, if its route (NULL: none) does that. */
+static void stream_by(struct upstream *upstream, struct exchange *exchange, struct route *route,
+                      const struct headers *captures)
 {
-    struct port *port = upstream->port;
-    struct headers captures = {0};
-    struct route *route;
-    if (!routes_find_by_head(&upstream->set->routes, exchange, port->server->seed, &captures,
-                             &route))
-        return;
     route = route ? route : &upstream->fallback->route;
     struct answering answering = {
         .upstream = upstream,
@@ -582,15 +583,39 @@ void upstream_stream(struct upstream *upstream, struct exchange *exchange)
     };
     if (!answering.forward || forward_needs_whole_request(answering.forward))
         return;
-    answering.captures = keep_captures(&captures, exchange);
+    answering.captures = keep_captures(captures, exchange);
     exchange->streams = route;
     exchange->captures = answering.captures;
-    exchange->number = ++port->requests;
+    exchange->number = ++upstream->port->requests;
     route->requests++;
+    if (grpc_request_is(&exchange->request))
+        (void)grpc_pass_of(exchange);
     struct forward_job job = answering_job(&answering);
     job.turn = route->forwarded++;
     job.partial = true;
     forward_http_start(exchange, &job);
+}
+
+void upstream_stream(struct upstream *upstream, struct exchange *exchange)
+{
+    struct headers captures = {0};
+    struct route *route;
+    if (routes_find_by_head(&upstream->set->routes, exchange, upstream->port->server->seed,
+                            &captures, &route))
+        stream_by(upstream, exchange, route, &captures);
+}
+
+void upstream_stream_first(struct upstream *upstream, struct exchange *exchange, struct str first)
+{
+    struct headers captures = {0};
+    struct str body = exchange->request.body;
+    exchange->request.body = first;
+    /* draws of `chance` are by the number that it will have */
+    exchange->number = upstream->port->requests + 1;
+    struct route *route = routes_find(&upstream->set->routes, exchange,
+                                      upstream->port->server->seed, &captures);
+    exchange->request.body = body;
+    stream_by(upstream, exchange, route, &captures);
 }
 
 /** Fills which route takes the request. */
@@ -627,7 +652,8 @@ static void answering_respond(struct answering *answering)
         respond_start(exchange, job);
     else if (call->status)
         grpc_call_finish(call, call->status, call->why, NULL);
-    else if (answering->unimplemented || (!call->method && !respond_fails(job->respond)))
+    else if (answering->unimplemented ||
+             (!call->method && (call->config.pool || !job->respond) && !respond_fails(job->respond)))
         grpc_call_finish(
             call, GRPC_UNIMPLEMENTED,
             arena_printf(exchange_arena(exchange), "unknown rpc " STR_FMT, STR_ARG(call->rpc)),

@@ -108,8 +108,9 @@ enum speech {
     SPEECH_HTTP2 = 4,
     SPEECH_GRPC = 8,
     SPEECH_BYTES = 16,
+    SPEECH_CALLS = 32, /**< calls of gRPC are answered, or pass: HTTP/2 that forwards does that, too */
     SPEECH_HTTP = SPEECH_HTTP1 | SPEECH_HTTP2 | SPEECH_GRPC, /**< what has requests */
-    SPEECH_ANY = 31
+    SPEECH_ANY = 63
 };
 /** "HTTP/2" of one of these, or of SPEECH_HTTP; and the protocols that speak it: "h2c or h2". */
 const char *speech_name(unsigned speech);
@@ -120,7 +121,9 @@ void upstream_config_each_need(const struct node *node,
                                void (*each)(void *context, const struct node_pair *pair,
                                             unsigned speech, struct str what),
                                void *context);
-/** What an upstream speaks by its protocol and its ALPN. */
+/** Whether its default or a route forwards. */
+bool upstream_config_forwards(const struct upstream_config *config);
+/** What an upstream speaks by its protocol, its ALPN, and whether it forwards. */
 unsigned upstream_config_speech(const struct upstream_config *config);
 struct tls_config;
 /** What else a port with TLS speaks by its `tls` (NULL = valid): the versions of HTTP that its ALPN
@@ -187,6 +190,8 @@ bool upstream_tunnels(const struct upstream *upstream);
 /** The head of a request was read, and its body comes: forwards it, if the head decides that, and
  * nothing is made of the body before. Called by exchange.c. */
 void upstream_stream(struct upstream *upstream, struct exchange *exchange);
+/** The same where the head did not decide, for a call of gRPC whose first message (as JSON) came. */
+void upstream_stream_first(struct upstream *upstream, struct exchange *exchange, struct str first);
 
 /** Whether a route with that written name exists ("foobar" of "api.foobar"). */
 bool upstream_has_route(const struct upstream *upstream, struct str name);
