@@ -24,6 +24,7 @@ struct override {
     struct sequence *sequences; /**< one for each route, and one for the default */
     const struct list *respond; /**< what they are of */
     unsigned status;
+    const struct respond *grpc; /**< a status of gRPC, in place of that */
     struct duration delay;
     uint64_t times; /**< that are left; 0 = no end */
 };
@@ -158,6 +159,15 @@ uint64_t upstream_push_status(struct upstream *upstream, struct str route, unsig
 {
     struct override *override = override_push(upstream, OVERRIDE_STATUS, route);
     override->status = status;
+    override->times = times;
+    return override->id;
+}
+
+uint64_t upstream_push_grpc_status(struct upstream *upstream, struct str route,
+                                   const struct respond *respond, uint64_t times)
+{
+    struct override *override = override_push(upstream, OVERRIDE_STATUS, route);
+    override->grpc = respond;
     override->times = times;
     return override->id;
 }
@@ -468,7 +478,9 @@ static void answering_choose(struct answering *answering)
     struct override **status = upstream_override(upstream, route, OVERRIDE_STATUS);
     struct override **respond = upstream_override(upstream, route, OVERRIDE_RESPOND);
     bool cycle = route->config && route->config->cycle;
-    if (status)
+    if (status && (*status)->grpc)
+        answering->job.respond = (*status)->grpc;
+    else if (status)
         answering->job.forced_status = (*status)->status;
     else if (respond)
         answering->job.respond =

@@ -207,6 +207,10 @@ uint64_t upstream_push_respond(struct upstream *upstream, struct str route,
                                const struct list *respond);
 uint64_t upstream_push_status(struct upstream *upstream, struct str route, unsigned status,
                               uint64_t times);
+/** The same for calls of gRPC: `respond` has nothing but a status of gRPC, and must live as long as
+ * the upstream. */
+uint64_t upstream_push_grpc_status(struct upstream *upstream, struct str route,
+                                   const struct respond *respond, uint64_t times);
 uint64_t upstream_push_delay(struct upstream *upstream, struct str route,
                              const struct duration *delay, uint64_t times);
 
