@@ -352,8 +352,8 @@ static const struct protos *protos_of(const struct list *upstreams, struct str n
     return NULL;
 }
 
-enum read_result action_check_captures(struct reader *reader, const struct chosen *chosen,
-                                       const struct list *upstreams)
+static enum read_result check_respond_action(struct reader *reader, const struct chosen *chosen,
+                                             const struct list *upstreams)
 {
     const struct list none = {0};
     if (!chosen->member || chosen->member->type != &respond_action_type || !chosen->value)
@@ -398,7 +398,7 @@ static const struct action_type respond_action = {
 /** A value, or `off` which lifts it. */
 struct status_value {
     bool off;
-    uint64_t status;
+    struct grpc_or_http_status status;
 };
 
 struct delay_value {
@@ -415,9 +415,8 @@ static enum read_result status_value_read(struct reader *reader, const struct ty
                                           const struct node *node, void *into)
 {
     struct status_value *value = into;
-    (void)type;
     value->off = is_off(node);
-    return value->off ? READ_OK : type_status.read(reader, &type_status, node, &value->status);
+    return value->off ? READ_OK : reader_read(reader, type->of, node, &value->status);
 }
 
 static enum read_result delay_value_read(struct reader *reader, const struct type *type,
@@ -436,11 +435,12 @@ static struct json *off_schema(struct schema_writer *writer, const struct type *
 }
 
 static const struct type status_value_type = {
-    .name = "a status such as 503, or 'off'",
+    .raw = true,
+    .name = "a status such as 503, of gRPC such as UNAVAILABLE, or 'off'",
     .size = sizeof(struct status_value),
     .read = status_value_read,
     .schema = off_schema,
-    .of = &type_status,
+    .of = &grpc_or_http_status_type,
 };
 static const struct type delay_value_type = {
     .name = "a duration such as 300ms, or 'off'",
@@ -453,6 +453,7 @@ static const struct type delay_value_type = {
 struct status_action {
     struct action_scope scope;
     struct status_value status;
+    struct respond respond; /**< of a status of gRPC */
     uint64_t times;
 };
 
@@ -468,7 +469,8 @@ static const struct row status_rows[] = {
     {"port", &port_type, offsetof(struct status_action, scope.port), 0, NULL,
      "Every route of this port and its default."},
     {"status", &status_value_type, offsetof(struct status_action, status), ROW_REQUIRED, NULL,
-     "The status to answer with, with an empty body; `off` lifts it."},
+     "The status to answer with, with an empty body; of gRPC a name such as UNAVAILABLE, or "
+     "{code, message, details}; `off` lifts it."},
     {"times", &type_positive, offsetof(struct status_action, times), 0, "no end",
      "For so many requests."},
 };
@@ -476,6 +478,8 @@ static const struct row status_rows[] = {
 static enum read_result status_check(struct reader *reader, const struct node *node, void *into)
 {
     struct status_action *action = into;
+    action->respond.status.grpc = action->status.status.grpc;
+    action->respond.grpc_key = node;
     return action_scope_check(reader, node, &action->scope);
 }
 
@@ -521,9 +525,17 @@ static void status_run(struct action_run *run, const void *value)
         upstream_lift_status(upstream, route);
         return;
     }
-    action_add_undo(
-        run, action_undo_upstream, upstream,
-        upstream_push_status(upstream, route, (unsigned)action->status.status, action->times));
+    if (!action->status.status.grpc) {
+        action_add_undo(run, action_undo_upstream, upstream,
+                        upstream_push_status(upstream, route, (unsigned)action->status.status.http,
+                                             action->times));
+        return;
+    }
+    if (!action_port_speaks(run, upstream_port(upstream), SPEECH_GRPC, STR("a status of gRPC"),
+                            "gRPC"))
+        return;
+    action_add_undo(run, action_undo_upstream, upstream,
+                    upstream_push_grpc_status(upstream, route, &action->respond, action->times));
 }
 
 static void delay_run(struct action_run *run, const void *value)
@@ -545,12 +557,34 @@ static void status_needs(const void *value, struct action_need *need)
 {
     const struct status_action *action = value;
     action_scope_needs(&action->scope, "'status'", need);
+    if (!action->status.status.grpc)
+        return;
+    need->speech = SPEECH_GRPC;
+    need->what = STR("a status of gRPC");
 }
 
 static void delay_needs(const void *value, struct action_need *need)
 {
     const struct delay_action *action = value;
     action_scope_needs(&action->scope, "'delay'", need);
+}
+
+/** The details of a forced status have to be known to the protos. */
+static enum read_result check_status_action(struct reader *reader, const struct chosen *chosen,
+                                            const struct list *upstreams)
+{
+    if (!chosen->member || chosen->member->type != &status_type || !chosen->value)
+        return READ_OK;
+    const struct status_action *action = chosen->value;
+    return grpc_check_details(reader, protos_of(upstreams, action->scope.of),
+                              action->status.status.grpc);
+}
+
+enum read_result action_check_captures(struct reader *reader, const struct chosen *chosen,
+                                       const struct list *upstreams)
+{
+    return read_worse(check_respond_action(reader, chosen, upstreams),
+                      check_status_action(reader, chosen, upstreams));
 }
 
 static const struct action_type status_action = {

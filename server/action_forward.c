@@ -66,13 +66,6 @@ static bool ports_fit(struct action_run *run, const struct forward_action *actio
         struct reader reader = {.arena = run->arena, .diagnostics = &diagnostics};
         if (!port)
             return false;
-        if (upstream_is_grpc(port->owner)) {
-            run->why = arena_printf(run->arena,
-                                    "'" STR_FMT "' speaks gRPC, which is answered and not "
-                                    "forwarded: a proxy of gRPC has the protocol h2c or h2",
-                                    STR_ARG(names[i]));
-            return false;
-        }
         diagnostics_init(&diagnostics);
         enum read_result result = upstream_speech(port->owner) & SPEECH_BYTES
                                       ? forward_check_bytes(&reader, forward)

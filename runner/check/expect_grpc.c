@@ -28,10 +28,10 @@ static const char *const status_names[] = {"OK",
                                            NULL};
 
 static const struct type error_type = TYPE_PREDICATE_CHOICE(error_names);
-static const struct type status_type = TYPE_PREDICATE_CHOICE(status_names);
+const struct type grpc_status_predicate = TYPE_PREDICATE_CHOICE(status_names);
 
 static const struct row expect_rows[] = {
-    {"status", &status_type, offsetof(struct grpc_expect, status), 0, NULL,
+    {"status", &grpc_status_predicate, offsetof(struct grpc_expect, status), 0, NULL,
      "How the call ended: OK, NOT_FOUND …; also what the client makes of an HTTP status, of "
      "RST_STREAM and of its deadline."},
     {"status-message", &type_predicate_text, offsetof(struct grpc_expect, status_message), 0, NULL,

@@ -23,6 +23,8 @@ struct grpc_expect {
 
 /** [struct grpc_expect] */
 extern const struct type grpc_expect_type;
+/** [struct predicate *] on the name of a status: "NOT_FOUND". */
+extern const struct type grpc_status_predicate;
 
 /** All values of a name: NULL, a string, or an array; of a name that ends with -bin as Base64 with
  * padding. */

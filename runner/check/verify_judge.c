@@ -61,6 +61,8 @@ void response_show(const struct view *view, const struct picked *picked, struct 
         buf_printf(into, "%u", entry->status);
     else
         buf_append_string(into, "no status");
+    if (entry->kind == ENTRY_RESPONSE && entry->data_size)
+        buf_printf(into, " %.*s", (int)entry->data_size, entry->data);
     if (entry->flags & ENTRY_ABORTED)
         buf_append_string(into, " (aborted)");
     if (entry->kind == ENTRY_REFUSED)

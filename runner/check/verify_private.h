@@ -81,6 +81,7 @@ struct verify_keys {
     bool *aborted;
     bool *reused;
     struct predicate *status;
+    struct predicate *grpc_status;
     struct predicate *closed_by;
     struct match *where;
     struct lines lines;

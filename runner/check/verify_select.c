@@ -143,6 +143,20 @@ static bool status_holds(const struct predicate *predicate, unsigned status)
     return holds;
 }
 
+/** The grpc-status of an answer. */
+static bool grpc_status_holds(const struct predicate *predicate, const struct entry *entry)
+{
+    if (!predicate)
+        return true;
+    if (entry->kind != ENTRY_RESPONSE || !entry->data_size)
+        return false;
+    struct arena *arena = arena_new();
+    const struct str text = {entry->data, entry->data_size};
+    bool holds = predicate_test(predicate, json_string(arena, text), arena, NULL);
+    arena_free(arena);
+    return holds;
+}
+
 /** What HTTP or a limit refused was answered too, if it has a status; but it is no request that was
  * read. */
 static bool refusal_holds(const struct view *view, const struct entry *entry,
@@ -162,6 +176,8 @@ bool response_takes(struct view *view, struct picked *picked, struct rejection *
     find_partner(view, picked, entry->request);
     return refusal_holds(view, entry, rejection) &&
            key_holds(rejection, status_holds(keys->status, entry->status), "another status") &&
+           key_holds(rejection, grpc_status_holds(keys->grpc_status, entry),
+                     "another status of gRPC") &&
            key_holds(rejection, flag_is(keys->aborted, aborted),
                      aborted ? "aborted" : "not aborted") &&
            in_window(view, picked, rejection) &&
@@ -314,7 +330,8 @@ static bool view_is_bare(const struct view *view)
 {
     const struct verify_keys *keys = view->keys;
     bool selects = (keys->from.data && keys->port.data) || keys->route.data || keys->matched ||
-                   keys->aborted || keys->reused || keys->status || keys->closed_by ||
+                   keys->aborted || keys->reused || keys->status || keys->grpc_status ||
+                   keys->closed_by ||
                    keys->where || keys->lines.text || keys->stream != STREAMS_BOTH ||
                    handshake_keys_select(keys) || keys->frame != FRAMES_ALL || keys->code ||
                    keys->stream_id || keys->last_stream || !window_is_everything(&keys->window);

@@ -1,5 +1,6 @@
 #include "runner/check/verify_private.h"
 
+#include "runner/check/expect_grpc.h"
 #include "runner/check/tls_names.h"
 #include "server/http/h2.h"
 
@@ -103,6 +104,8 @@ static const struct row responses_rows[] = {
     RPC_ROW,
     WHERE_ROW,
     {"status", &type_predicate_status, AT(status), 0, NULL, "The status: 200, or a class as 2xx."},
+    {"grpc-status", &grpc_status_predicate, AT(grpc_status), 0, NULL,
+     "The status that an answer of gRPC carried: NOT_FOUND. One without is not selected."},
     {"aborted", &maybe_bool, AT(aborted), 0, NULL,
      "Whether the client's FIN or RST came before the answer was whole."},
     WINDOW_ROWS,

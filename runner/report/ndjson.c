@@ -289,8 +289,8 @@ static void fields_handshake(struct line *line, const struct entry *entry)
 /** The far side's part of an exchange. */
 static void fields_forward(struct line *line, const struct entry *entry)
 {
-    static const char *const members[] = {"to",     "address", "call", "method",
-                                          "target", "error",   "why"};
+    static const char *const members[] = {"to",     "address",     "call",  "method",
+                                          "target", "grpc-status", "error", "why"};
     struct arena *arena = arena_new();
     const struct json *object = entry_json(entry, arena);
     const struct json *given = object ? json_get(object, STR("given")) : NULL;

@@ -58,6 +58,7 @@ struct listening {
     struct str port;
     unsigned speech;
     unsigned by_tls; /**< what `tls` actions add, if it ever has TLS */
+    bool forwards;   /**< an action has it forward */
 };
 
 static void listen_to(void *context, const struct chosen *chosen)
@@ -67,12 +68,16 @@ static void listen_to(void *context, const struct chosen *chosen)
     struct list ports = {0};
     bool is_switch = false;
     const struct upstream_config *config = action_config(chosen, &ports, &is_switch);
-    if (!config)
+    bool forwards = !config && action_forwards(chosen, &ports);
+    if (!config && !forwards)
         return;
     const struct node *node = chosen->node;
     bool any_port =
         chosen->deferred && (node_is_scalar(node) || is_open(reader, node_get(node, "port")));
     if (!any_port && !has_port(&ports, listening->port))
+        return;
+    listening->forwards |= forwards;
+    if (forwards)
         return;
     bool any_speech = chosen->deferred && (any_port || speech_is_open(reader, node));
     if (is_switch)
@@ -102,6 +107,9 @@ unsigned spec_port_speaks(struct reader *reader, const struct scenario_spec *sce
     spec_each_action(scenario, listen_to, &listening);
     if (listening.speech & SPEECH_TLS)
         listening.speech |= listening.by_tls;
+    if (listening.speech & SPEECH_HTTP2 &&
+        (listening.forwards || upstream_config_forwards(entry->value)))
+        listening.speech |= SPEECH_CALLS;
     return listening.speech;
 }
 
@@ -267,6 +275,9 @@ void spec_check_ports_alone(struct reader *reader, const struct scenario_spec *s
         port.speech = upstream_config_speech(entries[i].value);
         if (port.speech & SPEECH_TLS && port.speech & SPEECH_HTTP)
             port.speech |= SPEECH_HTTP1 | SPEECH_HTTP2;
+        /* also where it is an action that forwards */
+        if (port.speech & SPEECH_HTTP2 && node_has(scenario->node, "forward"))
+            port.speech |= SPEECH_CALLS;
         upstream_config_each_need(node, check_key_alone, &port);
         upstream_config_each_fault(entries[i].value, check_fault_alone, &port);
     }

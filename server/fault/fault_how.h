@@ -44,6 +44,9 @@ struct fault_how {
     /** Whether a request leaves it something to strike, for all that faults before it in the list
      * did to its answer. NULL: any does. Of names that strike requests. */
     bool (*fits)(const struct exchange *exchange, const struct fault_config *config);
+    /** Of names whose fits() looks at the request, not at what other faults left: what is told
+     * where none fitted. */
+    const char *unfit;
     /**
      * A request that is about to be answered.
      *

@@ -125,7 +125,7 @@ static bool reset_answer(struct exchange *exchange, const struct fault_config *c
         h2_reset(exchange, reset->code);
         return true;
     }
-    h2_reset_within(exchange, reset->code, (uint64_t)reset->at);
+    h2_cut_within(exchange, H2_CUT_RESET, reset->code, (uint64_t)reset->at);
     return false;
 }
 

@@ -78,6 +78,9 @@ static struct str why_text(const struct fault *fault, struct arena *arena)
         return after_text(fault, arena);
     if (skipped[SKIP_APPLY])
         return str_of(applies[fault->config->apply]);
+    if (skipped[SKIP_UNFIT])
+        return arena_printf(arena, "%llu request%s came, %s", (unsigned long long)fault->requests,
+                            plural(fault->requests), fault->kind->how->unfit);
     return missed_text(fault, arena);
 }
 

@@ -287,7 +287,8 @@ static void answer_step(struct timer *timer)
 static void answer_late(struct timer *timer)
 {
     struct grpc_answer *answer = CONTAINER_OF(timer, struct grpc_answer, deadline);
-    bool clients = answer->call->deadline_ns && answer->call->deadline_ns <= clock_now();
+    bool clients = answer->call->deadline_ns && answer->call->deadline_ns <= clock_now() &&
+                   !answer->exchange->not_before_ns;
     if (clients)
         answer_end(answer, GRPC_DEADLINE_EXCEEDED, STR("Deadline Exceeded"), NULL);
     else
@@ -297,7 +298,8 @@ static void answer_late(struct timer *timer)
 /** The nearer of the client's deadline and the limit; 0 = none. */
 static int64_t answer_deadline(const struct grpc_answer *answer)
 {
-    int64_t due = answer->call->deadline_ns;
+    /* an answer that a fault holds back beyond the deadline is given all the same */
+    int64_t due = answer->exchange->not_before_ns ? 0 : answer->call->deadline_ns;
     int64_t limit = answer->job.give_up_ns;
     if (limit && limit < INT64_MAX - answer->exchange->whole_ns &&
         (!due || answer->exchange->whole_ns + limit < due))

@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "server/grpc/message.h"
+#include "server/grpc/pass.h"
 #include "server/grpc/status.h"
 #include "server/http/upstream.h"
 #include "server/port/port.h"
@@ -75,14 +76,6 @@ static void call_late(struct timer *timer)
     call_begin_early(call);
 }
 
-static bool is_grpc_type(struct str type)
-{
-    struct str begin = STR("application/grpc");
-    return type.size >= begin.size && str_equal_nocase(str_slice(type, 0, begin.size), begin) &&
-           (type.size == begin.size || type.data[begin.size] == '+' ||
-            type.data[begin.size] == ';');
-}
-
 /** The call of an exchange; made at the first time. NULL: the request is none of gRPC. */
 static struct grpc_call *call_of(struct exchange *exchange)
 {
@@ -90,8 +83,7 @@ static struct grpc_call *call_of(struct exchange *exchange)
     const struct grpc_config *config = upstream_grpc(exchange->stream->port->owner);
     if (exchange->call)
         return exchange->call;
-    if (!str_is(request->method, "POST") ||
-        !is_grpc_type(headers_get(&request->headers, STR("content-type"))))
+    if (!grpc_request_is(request))
         return NULL;
     struct arena *arena = exchange_arena(exchange);
     struct grpc_call *call = arena_alloc(arena, sizeof *call);
@@ -160,12 +152,13 @@ static bool call_unpack(struct grpc_call *call, const struct grpc_frame *frame, 
     return decoded == GRPC_DECODED;
 }
 
-static void call_add(struct grpc_call *call, const struct grpc_frame *frame)
+/** Keeps a message; false: it cannot be read. */
+static bool call_receive(struct grpc_call *call, const struct grpc_frame *frame)
 {
     struct arena *arena = exchange_arena(call->exchange);
     struct grpc_received *received = arena_alloc(arena, sizeof *received);
     if (!call_unpack(call, frame, &received->bytes))
-        return;
+        return false;
     if (call->method) {
         const struct message_decoding decoding = {.defaults = true};
         struct message_problem problem;
@@ -177,11 +170,18 @@ static void call_add(struct grpc_call *call, const struct grpc_frame *frame)
                                    "a message of the request cannot be read: " STR_FMT
                                    " (at byte %zu)",
                                    STR_ARG(problem.message), problem.offset));
-            return;
+            return false;
         }
     }
     *(call->last ? &call->last->next : &call->first) = received;
     call->last = received;
+    return true;
+}
+
+static void call_add(struct grpc_call *call, const struct grpc_frame *frame)
+{
+    if (!call_receive(call, frame))
+        return;
     call->count++;
     if (!call->built_in)
         call_journal(call);
@@ -225,19 +225,74 @@ static void call_end(struct grpc_call *call)
                                (unsigned long long)call->count));
 }
 
-static void call_reads(struct exchange *exchange)
+/** The first message as JSON. */
+static struct str call_first_text(struct grpc_call *call)
+{
+    struct arena *arena = exchange_arena(call->exchange);
+    struct buf text;
+    buf_init(&text, BUF_OWN);
+    json_write(call->first->json, &text);
+    struct str copy = arena_copy(arena, buf_str(&text));
+    buf_clear(&text);
+    return copy;
+}
+
+/** Counts messages of a call that is forwarded as it comes. */
+static void call_watch(struct grpc_call *call)
+{
+    struct str body = call->exchange->request.body;
+    struct str bytes = str_from(body, call->skimmed);
+    call->skimmed = body.size;
+    while (grpc_skim_next(&call->skim, &bytes)) {
+        /* those that came while it was not decided were counted */
+        if (call->skim.count <= call->count)
+            continue;
+        call->count = call->skim.count;
+        call_journal(call);
+    }
+}
+
+/** Has a call forwarded as it comes, once its head or its first message decides that. */
+static bool call_streams(struct grpc_call *call)
+{
+    struct exchange *exchange = call->exchange;
+    struct upstream *upstream = exchange->stream->port->owner;
+    if (exchange->streams)
+        return true;
+    if (!call->offered)
+        upstream_stream(upstream, exchange);
+    call->offered = true;
+    if (exchange->streams || call->offered_first || !call->first || !call->first->json)
+        return exchange->streams;
+    call->offered_first = true;
+    upstream_stream_first(upstream, exchange, call_first_text(call));
+    return exchange->streams;
+}
+
+static bool call_reads(struct exchange *exchange)
 {
     struct grpc_call *call = call_of(exchange);
-    if (!call || call->early)
-        return;
-    call_take_body(call);
+    if (!call)
+        return true;
+    if (call->early)
+        return false;
+    bool streams = !call->built_in && call_streams(call);
+    if (!streams) {
+        call_take_body(call);
+        streams = !call->built_in && call_streams(call);
+    }
+    if (streams) {
+        timer_stop(&call->late);
+        call_watch(call);
+        return true;
+    }
     /* what fails otherwise is told once the request is whole: not all clients (curl 7.88) stand an
      * answer that ends before */
     bool begins = call->status == GRPC_RESOURCE_EXHAUSTED ||
                   ((call->count || call->status) && grpc_call_is_bidirectional(call));
-    if (!begins || exchange->state != EXCHANGE_READING)
-        return;
-    call_begin_early(call);
+    if (begins && exchange->state == EXCHANGE_READING)
+        call_begin_early(call);
+    return false;
 }
 
 /** At least one message of the largest size. */
@@ -263,18 +318,25 @@ static int status_of_refusal(unsigned status)
     }
 }
 
-/** The first message as JSON is what is matched and journalled. */
+/** The first message as JSON is what is matched and journalled; without protos the bytes are. */
 static void call_show_body(struct grpc_call *call)
 {
     struct exchange *exchange = call->exchange;
-    struct buf text;
-    exchange->request.body = (struct str){"", 0};
-    if (!call->first || !call->first->json)
+    if (!call->config.pool && !call->built_in)
         return;
-    buf_init(&text, BUF_OWN);
-    json_write(call->first->json, &text);
-    exchange->request.body = arena_copy(exchange_arena(exchange), buf_str(&text));
-    buf_clear(&text);
+    exchange->request.body = (struct str){"", 0};
+    if (call->first && call->first->json)
+        exchange->request.body = call_first_text(call);
+}
+
+/** Reads the first message of a call that was forwarded as it came. */
+static void call_read_first(struct grpc_call *call)
+{
+    struct str bytes = call->exchange->request.body;
+    struct grpc_frame frame;
+    if (!call->first && call->method &&
+        grpc_frames_next(&call->frames, &bytes, &frame) == GRPC_FRAME_DONE)
+        (void)call_receive(call, &frame);
 }
 
 static bool call_arrived(struct exchange *exchange)
@@ -283,10 +345,15 @@ static bool call_arrived(struct exchange *exchange)
     if (!call)
         return false;
     timer_stop(&call->late);
-    if (!call->early) {
+    if (exchange->streams) {
+        call_watch(call);
+        call_read_first(call);
+    } else if (!call->early) {
         call_take_body(call);
         call_end(call);
     }
+    if (!call->early)
+        call->raw = exchange->request.body;
     call_show_body(call);
     if (!call->built_in)
         return false;
@@ -294,6 +361,27 @@ static bool call_arrived(struct exchange *exchange)
     exchange->journalled = true;
     grpc_built_in_answer(call);
     return true;
+}
+
+bool grpc_call_go_raw(struct grpc_call *call)
+{
+    if (call->early && call->status) {
+        grpc_call_finish(call, call->status, call->why, NULL);
+        return false;
+    }
+    if (call->early) {
+        grpc_call_finish(call, GRPC_INTERNAL,
+                         STR("it was to be answered, and cannot be forwarded any more"), NULL);
+        return false;
+    }
+    if (call->raw.data)
+        call->exchange->request.body = call->raw;
+    return true;
+}
+
+const struct json *grpc_call_json(const struct grpc_call *call)
+{
+    return call->first ? call->first->json : NULL;
 }
 
 const struct exchange_calls grpc_calls = {
@@ -341,41 +429,6 @@ void grpc_call_go_on(struct grpc_call *call)
 
 /* Answering. */
 
-static struct str content_type(const struct grpc_call *call)
-{
-    return call->flaws.wrong_content_type ? STR("text/html") : STR("application/grpc");
-}
-
-/** Whether a fault is for the first message. */
-static bool flaws_need_message(const struct grpc_call *call)
-{
-    const struct grpc_flaws *flaws = &call->flaws;
-    return flaws->truncated || flaws->oversized || flaws->compressed_flag || flaws->invalid;
-}
-
-/** Sends the first message as the faults have it. */
-static void send_flawed(struct grpc_call *call, struct str message, bool compressed)
-{
-    const struct grpc_flaws *flaws = &call->flaws;
-    unsigned char head[GRPC_FRAME_HEAD];
-    if (flaws->invalid) {
-        /* a field that goes on beyond its end */
-        message = STR("\x0a\x7f");
-        compressed = false;
-    }
-    uint32_t length = (uint32_t)message.size;
-    if (flaws->truncated) {
-        length = message.size ? length : 1;
-        message.size /= 2;
-    }
-    if (flaws->oversized)
-        length = (uint32_t)flaws->oversized;
-    call->broken = length != message.size;
-    grpc_frame_head(head, compressed || flaws->compressed_flag, length);
-    exchange_body(call->exchange, (struct str){(const char *)head, sizeof head});
-    exchange_body(call->exchange, message);
-}
-
 void grpc_call_head(struct grpc_call *call, const struct headers *extra, bool no_date)
 {
     struct exchange *exchange = call->exchange;
@@ -383,9 +436,10 @@ void grpc_call_head(struct grpc_call *call, const struct headers *extra, bool no
     struct headers headers = {0};
     struct response_head head = {
         .status = 200, .headers = &headers, .content_length = -1, .no_date = no_date};
-    if (call->flaws.compressed_flag)
+    /* a fault takes the encoding away, of all messages */
+    if (exchange->pass && exchange->pass->flaws.compressed_flag)
         call->answer_encoding = GRPC_IDENTITY;
-    headers_add(&headers, arena, STR("content-type"), content_type(call));
+    headers_add(&headers, arena, STR("content-type"), STR("application/grpc"));
     if (call->answer_encoding != GRPC_IDENTITY)
         headers_add(&headers, arena, STR("grpc-encoding"),
                     str_of(grpc_encoding_name(call->answer_encoding)));
@@ -399,59 +453,34 @@ void grpc_call_send(struct grpc_call *call, struct str message)
 {
     struct buf packed;
     struct buf framed;
-    if (call->broken)
-        return;
     bool compressed = call->answer_encoding != GRPC_IDENTITY;
     buf_init(&packed, BUF_OWN);
     buf_init(&framed, BUF_OWN);
     if (compressed && grpc_compress(call->answer_encoding, message, &packed) == 0)
         message = buf_str(&packed);
-    if (call->sent++ == 0 && flaws_need_message(call))
-        send_flawed(call, message, compressed);
-    else if (grpc_frame_write(&framed, compressed, message) == 0)
+    if (grpc_frame_write(&framed, compressed, message) == 0)
         exchange_body(call->exchange, buf_str(&framed));
     buf_clear(&packed);
     buf_clear(&framed);
-}
-
-/** What faults do before the end of an answer. */
-static void finish_flawed(struct grpc_call *call)
-{
-    const struct grpc_flaws *flaws = &call->flaws;
-    bool needs = flaws->extra || flaws->no_trailers || (flaws_need_message(call) && !call->sent);
-    if (needs && call->exchange->state == EXCHANGE_WAITING)
-        grpc_call_head(call, NULL, true);
-    if ((flaws_need_message(call) && !call->sent) || flaws->extra)
-        grpc_call_send(call, STR(""));
 }
 
 void grpc_call_finish(struct grpc_call *call, int status, struct str message,
                       const struct headers *trailers)
 {
     struct exchange *exchange = call->exchange;
-    finish_flawed(call);
     struct arena *arena = exchange_arena(exchange);
     struct headers block = {0};
     bool alone = exchange->state == EXCHANGE_WAITING;
-    const char *name = grpc_status_name(status);
     if (alone)
-        headers_add(&block, arena, STR("content-type"), content_type(call));
+        headers_add(&block, arena, STR("content-type"), STR("application/grpc"));
     if (alone && status == GRPC_UNIMPLEMENTED)
         headers_add(&block, arena, STR("grpc-accept-encoding"), STR("identity,gzip"));
-    headers_add(&block, arena, STR("grpc-status"),
-                call->flaws.bad_status ? STR("bad") : arena_printf(arena, "%d", status));
-    if (message.size) {
-        struct buf text;
-        buf_init(&text, BUF_OWN);
-        grpc_message_write(message, &text);
-        headers_add(&block, arena, STR("grpc-message"), arena_copy(arena, buf_str(&text)));
-        buf_clear(&text);
-    }
+    grpc_status_add(&block, arena, status, message);
     for (size_t i = 0; trailers && i < trailers->count; i++)
         headers_add(&block, arena, trailers->items[i].name, trailers->items[i].value);
-    exchange->verdict = name ? name : "a status without a name";
+    exchange->verdict = grpc_status_in(&block, arena);
     if (!alone) {
-        exchange_finish(exchange, call->flaws.no_trailers ? NULL : &block);
+        exchange_finish(exchange, &block);
         return;
     }
     struct response_head head = {

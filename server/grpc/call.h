@@ -28,19 +28,6 @@ struct grpc_received {
     struct json *json; /**< NULL: of a built-in call */
 };
 
-/** What faults do to an answer. */
-struct grpc_flaws {
-    bool no_trailers;
-    bool bad_status;
-    bool wrong_content_type;
-    /* its first message: */
-    bool truncated;
-    uint64_t oversized; /**< its length as claimed; 0 = the right one */
-    bool compressed_flag;
-    bool invalid;
-    bool extra; /**< one message too many */
-};
-
 struct grpc_call {
     struct exchange *exchange;
     struct grpc_config config;         /**< as it was when the call began */
@@ -51,6 +38,12 @@ struct grpc_call {
     enum grpc_encoding answer_encoding;
     struct grpc_frames frames;
     size_t taken; /**< of the request's body */
+    /* of one that is forwarded as it comes: */
+    struct grpc_skim skim; /**< its messages */
+    size_t skimmed;        /**< of the request's body */
+    struct str raw;        /**< the request's body as it came, once it is whole; data NULL = not kept */
+    bool offered;          /**< whether its head has it forwarded was asked, */
+    bool offered_first;    /**< whether its first message has */
     struct grpc_received *first;
     struct grpc_received *last;
     uint64_t count;
@@ -61,9 +54,6 @@ struct grpc_call {
     bool ended;          /**< the client's half has ended */
     int64_t deadline_ns; /**< monotonic; 0 = none */
     struct timer late;   /**< the deadline, while the request is read */
-    struct grpc_flaws flaws;
-    uint64_t sent; /**< messages of the answer */
-    bool broken;   /**< the answer's frames are: no further message is sent */
     /** Called when more of an early call came, or its end. */
     void (*more)(struct grpc_call *call);
 };
@@ -75,6 +65,11 @@ extern const struct exchange_calls grpc_calls;
 bool grpc_call_is_bidirectional(const struct grpc_call *call);
 /** Has the bytes of an early call come, now that its answer has begun. */
 void grpc_call_go_on(struct grpc_call *call);
+/** It is forwarded: the request has the bytes that came for a body again. False: it had begun to be
+ * answered by messages, and ends with a status; the exchange may be freed. */
+GOTO_MUST_USE bool grpc_call_go_raw(struct grpc_call *call);
+/** The first message; NULL: there is none that can be read. */
+const struct json *grpc_call_json(const struct grpc_call *call);
 /** Begins the answer with the head of gRPC; `extra` may be NULL. */
 void grpc_call_head(struct grpc_call *call, const struct headers *extra, bool no_date);
 /** Sends one message. */

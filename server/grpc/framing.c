@@ -19,12 +19,14 @@ void grpc_frames_clear(struct grpc_frames *frames)
     frames->done = false;
 }
 
+uint32_t grpc_frame_size(const unsigned char head[GRPC_FRAME_HEAD])
+{
+    return (uint32_t)head[1] << 24 | (uint32_t)head[2] << 16 | (uint32_t)head[3] << 8 | head[4];
+}
+
 uint32_t grpc_frames_length(const struct grpc_frames *frames)
 {
-    const unsigned char *head = frames->head;
-    if (frames->head_size < GRPC_FRAME_HEAD)
-        return 0;
-    return (uint32_t)head[1] << 24 | (uint32_t)head[2] << 16 | (uint32_t)head[3] << 8 | head[4];
+    return frames->head_size < GRPC_FRAME_HEAD ? 0 : grpc_frame_size(frames->head);
 }
 
 static struct str take(struct str *input, size_t size)
@@ -66,6 +68,25 @@ enum grpc_frame_result grpc_frames_next(struct grpc_frames *frames, struct str *
 bool grpc_frames_is_between(const struct grpc_frames *frames)
 {
     return frames->done || frames->head_size == 0;
+}
+
+bool grpc_skim_next(struct grpc_skim *skim, struct str *input)
+{
+    if (skim->head_size < GRPC_FRAME_HEAD) {
+        struct str head = take(input, GRPC_FRAME_HEAD - skim->head_size);
+        if (head.size)
+            memcpy(skim->head + skim->head_size, head.data, head.size);
+        skim->head_size += head.size;
+        if (skim->head_size < GRPC_FRAME_HEAD)
+            return false;
+        skim->left = grpc_frame_size(skim->head);
+    }
+    skim->left -= (uint32_t)take(input, skim->left).size;
+    if (skim->left)
+        return false;
+    skim->head_size = 0;
+    skim->count++;
+    return true;
 }
 
 void grpc_frame_head(unsigned char head[GRPC_FRAME_HEAD], uint8_t flag, uint32_t length)

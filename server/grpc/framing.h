@@ -48,6 +48,18 @@ bool grpc_frames_is_between(const struct grpc_frames *frames);
 /** The length that the head of the present frame says; 0 before it is there. */
 uint32_t grpc_frames_length(const struct grpc_frames *frames);
 
+/** Follows frames without keeping them: start it with zeros. */
+struct grpc_skim {
+    unsigned char head[GRPC_FRAME_HEAD];
+    size_t head_size;
+    uint32_t left; /**< bytes of the present message that did not come */
+    uint64_t count; /**< messages that ended */
+};
+/** Goes to the end of a message; *input is moved on. False: it is used up, and no message ended. */
+GOTO_MUST_USE bool grpc_skim_next(struct grpc_skim *skim, struct str *input);
+
+/** The length that the head of a frame says. */
+uint32_t grpc_frame_size(const unsigned char head[GRPC_FRAME_HEAD]);
 /** The head of a frame, any flag and any length. */
 void grpc_frame_head(unsigned char head[GRPC_FRAME_HEAD], uint8_t flag, uint32_t length);
 /** Appends a frame; -EMSGSIZE when it is beyond the bound of `into` or 4 GiB. */

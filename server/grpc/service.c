@@ -5,6 +5,7 @@
 #include "server/grpc/protoc.h"
 #include "server/http/respond_private.h"
 #include "server/http/upstream.h"
+#include "server/proxy/forward.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -381,33 +382,85 @@ static enum read_result refuse_key(struct reader *reader, const struct node *nod
 static enum read_result check_keys(struct reader *reader, const struct node *node,
                                    const struct upstream_config *config)
 {
-    static const char forward[] = "a grpc upstream answers, it does not forward";
-    static const char help[] = "a proxy of gRPC has the protocol h2c or h2";
-    enum read_result result = refuse_key(reader, node, "forward", forward, help);
     const struct route_config *routes = config->routes.items;
-    for (size_t i = 0; i < config->routes.count; i++) {
-        if (!routes[i].forward)
-            continue;
-        diagnostics_add(reader->diagnostics, routes[i].place, "%s", forward);
-        diagnostics_help(reader->diagnostics, "%s", help);
-        result = READ_FAILED;
-    }
+    enum read_result result = READ_OK;
+    if (config->forward)
+        result = forward_check_grpc(reader, config->forward);
+    for (size_t i = 0; i < config->routes.count; i++)
+        if (routes[i].forward)
+            result = read_worse(result, forward_check_grpc(reader, routes[i].forward));
     if (config->fallback.kind == DEFAULT_ECHO)
-        result = refuse_key(reader, node, "default", "'echo' is of HTTP",
-                            "leave it out: rpcs without a route answer an empty message");
+        result = read_worse(result,
+                            refuse_key(reader, node, "default", "'echo' is of HTTP",
+                                       "leave it out: rpcs without a route answer an empty "
+                                       "message"));
     return result;
+}
+
+/* Ports without protos. */
+
+static const char protos_help[] = "write protos: [FILE.proto], or protosets: [FILE]";
+
+static enum read_result refuse_without_protos(struct reader *reader, struct place place,
+                                              struct str what)
+{
+    diagnostics_add(reader->diagnostics, place, STR_FMT " needs 'protos' or 'protosets'",
+                    STR_ARG(what));
+    diagnostics_help(reader->diagnostics, "%s", protos_help);
+    return READ_FAILED;
+}
+
+/** Refuses the keys of a mapping that say something of messages. */
+static enum read_result refuse_messages(struct reader *reader, const struct node *node)
+{
+    static const char *const keys[] = {"json",    "json-subset", "jsonpath",
+                                       "message", "messages",    "reflection"};
+    enum read_result result = READ_OK;
+    if (node && node->kind == NODE_LIST)
+        for (size_t i = 0; i < node->count; i++)
+            result = read_worse(result, refuse_messages(reader, node->items[i]));
+    for (size_t i = 0; node && node->kind == NODE_MAP && i < COUNT_OF(keys); i++) {
+        const struct node_pair *pair = node_find(node, str_of(keys[i]));
+        if (pair)
+            result = read_worse(result, refuse_without_protos(
+                                            reader, pair->key->place,
+                                            arena_printf(reader->arena, "'%s'", keys[i])));
+    }
+    return result;
+}
+
+static enum read_result check_route_alone(struct reader *reader, const struct node *node)
+{
+    const struct node *match = node->kind == NODE_MAP ? node_get(node, "match") : NULL;
+    if (!match)
+        return READ_OK;
+    enum read_result result = refuse_messages(reader, match);
+    if (node_get(node, "respond"))
+        return read_worse(result, refuse_messages(reader, node_get(node, "respond")));
+    if (node_get(node, "forward"))
+        return result;
+    return read_worse(result,
+                      refuse_without_protos(reader, node->place, STR("a route without 'forward'")));
 }
 
 enum read_result grpc_check_protos(struct reader *reader, const struct node *node,
                                    const struct upstream_config *config)
 {
+    const struct node *routes = node_get(node, "routes");
     if (!(upstream_config_speech(config) & SPEECH_GRPC) || config->grpc.protos.count ||
-        config->grpc.protosets.count)
+        config->grpc.protosets.count || node_get(node, "protos") || node_get(node, "protosets"))
         return READ_OK;
-    diagnostics_add(reader->diagnostics, node->place,
-                    "a grpc upstream needs 'protos' or 'protosets'");
-    diagnostics_help(reader->diagnostics, "write protos: [FILE.proto]");
-    return READ_FAILED;
+    if (!upstream_config_forwards(config) && !node_get(node, "forward")) {
+        diagnostics_add(reader->diagnostics, node->place,
+                        "a grpc upstream needs 'protos' or 'protosets'");
+        diagnostics_help(reader->diagnostics, "write protos: [FILE.proto]");
+        return READ_FAILED;
+    }
+    enum read_result result = refuse_messages(reader, node);
+    result = read_worse(result, refuse_messages(reader, node_get(node, "default")));
+    for (size_t i = 0; routes && routes->kind == NODE_LIST && i < routes->count; i++)
+        result = read_worse(result, check_route_alone(reader, routes->items[i]));
+    return result;
 }
 
 enum read_result grpc_check_upstream(struct reader *reader, const struct node *node,

@@ -84,8 +84,7 @@ static void exchange_journal_response(struct exchange *exchange, unsigned flags)
     entry.value = clock_now() - exchange->whole_ns;
     entry.extra2 =
         exchange->first_byte_ns ? (uint64_t)(exchange->first_byte_ns - exchange->whole_ns) : 0;
-    journal_append(journal, &entry,
-                   exchange->verdict ? str_of(exchange->verdict) : (struct str){0});
+    journal_append(journal, &entry, exchange->verdict);
 }
 
 /** Ends the exchange: its responder stops, its holds forget it, its answer is journalled. */
@@ -120,8 +119,7 @@ void exchange_partly_read(struct exchange *exchange)
     if (exchange_request_is_whole(exchange) || (exchange->offered && !exchange->streams))
         return;
     stream_enter(stream);
-    if (stream->port->calls) {
-        stream->port->calls->reads(exchange);
+    if (stream->port->calls && !stream->port->calls->reads(exchange)) {
         stream_leave(stream);
         return;
     }
@@ -373,7 +371,7 @@ void exchange_informational(struct exchange *exchange, unsigned status,
         exchange->codec->informational(exchange, status, headers);
 }
 
-void exchange_head(struct exchange *exchange, const struct response_head *head)
+void exchange_pass_head(struct exchange *exchange, const struct response_head *head)
 {
     if (exchange->state != EXCHANGE_WAITING)
         return;
@@ -381,12 +379,36 @@ void exchange_head(struct exchange *exchange, const struct response_head *head)
     exchange->codec->head(exchange, head);
 }
 
-void exchange_body(struct exchange *exchange, struct str bytes)
+void exchange_head(struct exchange *exchange, const struct response_head *head)
+{
+    if (exchange->filter && exchange->state == EXCHANGE_WAITING)
+        exchange->filter->head(exchange, head);
+    else
+        exchange_pass_head(exchange, head);
+}
+
+void exchange_pass_body(struct exchange *exchange, struct str bytes)
 {
     if (exchange->state != EXCHANGE_ANSWERING || bytes.size == 0)
         return;
     exchange->body_sent += bytes.size;
     exchange->codec->body(exchange, bytes);
+}
+
+void exchange_body(struct exchange *exchange, struct str bytes)
+{
+    if (exchange->filter && exchange->state == EXCHANGE_ANSWERING)
+        exchange->filter->body(exchange, bytes);
+    else
+        exchange_pass_body(exchange, bytes);
+}
+
+void exchange_pass_finish(struct exchange *exchange, const struct headers *trailers)
+{
+    if (exchange->state != EXCHANGE_ANSWERING)
+        return;
+    exchange->codec->finish(exchange, trailers);
+    exchange_given(exchange, false);
 }
 
 void exchange_finish(struct exchange *exchange, const struct headers *trailers)
@@ -395,8 +417,10 @@ void exchange_finish(struct exchange *exchange, const struct headers *trailers)
     if (exchange->state != EXCHANGE_ANSWERING)
         return;
     stream_enter(stream);
-    exchange->codec->finish(exchange, trailers);
-    exchange_given(exchange, false);
+    if (exchange->filter)
+        exchange->filter->finish(exchange, trailers);
+    else
+        exchange_pass_finish(exchange, trailers);
     stream_leave(stream);
 }
 

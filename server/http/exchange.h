@@ -24,13 +24,15 @@
 
 struct exchange;
 struct grpc_call;
+struct grpc_pass;
 struct route;
 struct static_answer;
 
 /** How a protocol on top of HTTP takes part in the exchanges of a port: gRPC. */
 struct exchange_calls {
-    /** More of a request was read, which is not whole: request.body holds what came. */
-    void (*reads)(struct exchange *exchange);
+    /** More of a request was read, which is not whole: request.body holds what came. Whether it is
+     * passed on as any request is that forwards. */
+    bool (*reads)(struct exchange *exchange);
     /** It is whole, or codec->early() was called, and not journalled. Whether it was answered, or
      * will be: it is no request of the port then. */
     bool (*arrived)(struct exchange *exchange);
@@ -100,6 +102,17 @@ struct exchange_tunnel {
     void (*ended)(struct exchange *exchange);
 };
 
+/**
+ * What stands between who answers and the codec, and may change the answer: exchange_head(), body()
+ * and finish() come here, in the states in which they may; what is to go on is given to
+ * exchange_pass_head() and so on. Other answers (static, raw, tunnels) pass it by.
+ */
+struct exchange_filter {
+    void (*head)(struct exchange *exchange, const struct response_head *head);
+    void (*body)(struct exchange *exchange, struct str bytes);
+    void (*finish)(struct exchange *exchange, const struct headers *trailers);
+};
+
 enum exchange_state {
     EXCHANGE_READING,   /**< the request is not whole yet */
     EXCHANGE_HELD,      /**< it is; actions it triggered are not done */
@@ -147,17 +160,21 @@ struct exchange {
     /** More of a request that streams was read, or its end: exchange_request_bytes(). */
     void (*responder_request)(struct exchange *exchange);
     const struct exchange_tunnel *tunnel; /**< NULL: it is none */
+    const struct exchange_filter *filter; /**< NULL: none */
+    struct grpc_pass *pass;               /**< of the filter of gRPC; NULL: it is none of that */
     struct grpc_call *call;               /**< NULL: it is none of gRPC */
-    const char *verdict; /**< what the answer came to, beside its status; NULL, or static */
-    bool offered;        /**< whether it streams was asked */
-    bool unbounded;      /**< of a request that streams: there is no limit to its body */
-    bool coming;         /**< it arrived before it was whole, and is not whole yet */
-    bool early;          /**< it arrived so */
-    bool stops;          /**< of a request that streams: no more of it is read for now */
-    bool sending;        /**< set by the codec: see finish() */
-    bool telling;        /**< its journal entry is being told to observers */
-    bool reused;         /**< its connection had a request before */
-    bool journalled;     /**< the entry of its answer was written */
+    struct str verdict; /**< what the answer came to, beside its status; data NULL = nothing; lives
+                           as long as the exchange */
+    int64_t not_before_ns; /**< monotonic: the answer is held back until then; 0 = it is not */
+    bool offered;          /**< whether it streams was asked */
+    bool unbounded;        /**< of a request that streams: there is no limit to its body */
+    bool coming;           /**< it arrived before it was whole, and is not whole yet */
+    bool early;            /**< it arrived so */
+    bool stops;            /**< of a request that streams: no more of it is read for now */
+    bool sending;          /**< set by the codec: see finish() */
+    bool telling;          /**< its journal entry is being told to observers */
+    bool reused;           /**< its connection had a request before */
+    bool journalled;       /**< the entry of its answer was written */
     char client[STREAM_ADDRESS_SIZE]; /**< filled by exchange_client() */
 };
 
@@ -222,6 +239,11 @@ void exchange_body(struct exchange *exchange, struct str bytes);
 /** The answer is whole; journals it. `trailers` may be NULL; they need chunks (HTTP/1.1). The
  * exchange may be freed. */
 void exchange_finish(struct exchange *exchange, const struct headers *trailers);
+
+/** For a filter: to the codec. */
+void exchange_pass_head(struct exchange *exchange, const struct response_head *head);
+void exchange_pass_body(struct exchange *exchange, struct str bytes);
+void exchange_pass_finish(struct exchange *exchange, const struct headers *trailers);
 
 /**
  * The fast path: a whole answer serialised before. `head` is everything after the status line and

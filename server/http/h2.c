@@ -200,7 +200,7 @@ static void h2_forget(struct h2_exchange *x)
 /** One thing is done at a look: the others that happened to it are looked at behind it. */
 static void look_at_rest(struct h2_exchange *x)
 {
-    if (x->closed || x->ended || x->sent || x->reset_due || x->more || x->low)
+    if (x->closed || x->ended || x->sent || x->cut_due || x->more || x->low)
         h2_notice(x);
 }
 
@@ -348,6 +348,30 @@ static void look_refused(struct h2_exchange *x)
     h2_exchange_free(x);
 }
 
+/** The place where an answer is cut was reached. */
+static void look_cut(struct h2_exchange *x)
+{
+    struct h2 *h2 = x->h2;
+    x->cut_due = false;
+    switch (x->cut_how) {
+    case H2_CUT_RESET:
+        h2_reset(&x->exchange, x->cut_code);
+        break;
+    case H2_CUT_GOAWAY:
+        h2_submit_goaway(h2, x->cut_code, H2_LAST_SEEN, (struct str){NULL, 0});
+        h2->ending = true;
+        break;
+    case H2_CUT_FIN:
+        stream_close(h2->stream, CLOSE_FIN);
+        break;
+    case H2_CUT_RST:
+        stream_close(h2->stream, CLOSE_RST);
+        break;
+    case H2_CUT_STALL:
+        break;
+    }
+}
+
 static void h2_look(struct h2_exchange *x)
 {
     if (x->refusal && !x->refused && !x->closed && !x->h2->stream->peer_ended) {
@@ -366,9 +390,8 @@ static void h2_look(struct h2_exchange *x)
         look_closed(x);
     } else if (x->ended) {
         look_ended(x);
-    } else if (x->reset_due) {
-        x->reset_due = false;
-        h2_reset(&x->exchange, x->reset_code);
+    } else if (x->cut_due) {
+        look_cut(x);
     } else if (x->more) {
         x->more = false;
         if (!x->refusal)
@@ -554,14 +577,6 @@ void h2_goaway_finish(struct stream *stream, uint32_t code, int64_t last, struct
     h2_enter(h2);
     h2_submit_goaway(h2, code, last, debug);
     h2_leave(h2);
-}
-
-void h2_reset_within(struct exchange *exchange, uint32_t code, uint64_t size)
-{
-    struct h2_exchange *x = h2_exchange_of(exchange);
-    x->resets = true;
-    x->reset_code = code;
-    x->reset_at = size;
 }
 
 void h2_raw(struct stream *stream, struct str bytes)

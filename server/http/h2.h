@@ -46,9 +46,19 @@ void h2_goaway(struct stream *stream, uint32_t code, int64_t last, struct str de
 void h2_goaway_finish(struct stream *stream, uint32_t code, int64_t last, struct str debug);
 /** Resets the stream of an exchange; journals it. The exchange ends, and may be freed. */
 void h2_reset(struct exchange *exchange, uint32_t code);
-/** Has the stream reset within the answer that is still to come: behind `size` bytes of its body
- * (0: behind its HEADERS), or where its end would be if it is shorter. */
-void h2_reset_within(struct exchange *exchange, uint32_t code, uint64_t size);
+/** How an answer is cut. */
+enum h2_cut_how {
+    H2_CUT_RESET,  /**< RST_STREAM */
+    H2_CUT_GOAWAY, /**< GOAWAY with the newest stream, then FIN */
+    H2_CUT_FIN,    /**< the connection ends */
+    H2_CUT_RST,    /**< the same, by RST */
+    H2_CUT_STALL,  /**< nothing more of it comes */
+};
+/** Has the answer that is still to come cut: behind `size` bytes of its body (0: behind its
+ * HEADERS), or where its end would be if it is shorter. `code` is of RST_STREAM and GOAWAY. */
+void h2_cut_within(struct exchange *exchange, enum h2_cut_how how, uint32_t code, uint64_t size);
+/** DATA frames of the answer hold at most so many bytes. */
+void h2_split(struct exchange *exchange, uint64_t size);
 /** Puts bytes between two frames, as they are; in order with what was submitted before. */
 void h2_raw(struct stream *stream, struct str bytes);
 /** The stream id of an exchange of HTTP/2, 0 for others. */

@@ -169,7 +169,8 @@ struct h2_request {
 struct h2_call_user {
     /** A 1xx head. Texts live as long as the call. */
     void (*informational)(void *context, unsigned status, const struct headers *headers);
-    /** The head of the answer. Texts live as long as the call. */
+    /** The head of the answer; h2_call_ends() tells whether it is all of it. Texts live as long as
+     * the call. */
     void (*head)(void *context, unsigned status, const struct headers *headers);
     /** Bytes of the body: they are to be given back to the window by h2_call_consume(). */
     void (*body)(void *context, struct str bytes);
@@ -193,5 +194,7 @@ void h2_call_resume(struct h2_call *call);
 enum h2_phase h2_call_phase(const struct h2_call *call);
 /** Its stream's number on the connection. */
 int32_t h2_call_stream(const struct h2_call *call);
+/** Within a callback: whether the frame that is told ends the answer. */
+bool h2_call_ends(const struct h2_call *call);
 
 #endif

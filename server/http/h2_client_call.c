@@ -470,6 +470,11 @@ enum h2_phase h2_call_phase(const struct h2_call *call)
     return call->phase;
 }
 
+bool h2_call_ends(const struct h2_call *call)
+{
+    return call->ending;
+}
+
 int32_t h2_call_stream(const struct h2_call *call)
 {
     return call->id;

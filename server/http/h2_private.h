@@ -136,15 +136,17 @@ struct h2_exchange {
     bool deferred;   /**< nghttp2 waits for more of the body */
     bool finished;   /**< no more of the answer comes */
     bool was_high;
-    uint64_t held;       /**< of its stream's window: what was not given */
-    bool resets;         /**< it is to be reset within its answer: */
-    bool reset_due;      /**< now */
-    uint32_t reset_code; /**< with this code, */
-    uint64_t reset_at;   /**< behind so many bytes of the body … */
-    uint64_t framed;     /**< … of which so many are in frames */
-    bool bodiless;       /**< the answer has no body on the wire */
-    bool is_head;        /**< a HEAD request */
-    bool close;          /**< GOAWAY behind the answer */
+    uint64_t held;           /**< of its stream's window: what was not given */
+    bool cuts;               /**< its answer is to be cut within: */
+    bool cut_due;            /**< now, */
+    enum h2_cut_how cut_how; /**< in this way, */
+    uint32_t cut_code;       /**< with this code, */
+    uint64_t cut_at;         /**< behind so many bytes of the body … */
+    uint64_t framed;         /**< … of which so many are in frames */
+    uint64_t frame_most;     /**< bytes of one DATA frame; 0 = as many as may be */
+    bool bodiless;           /**< the answer has no body on the wire */
+    bool is_head;            /**< a HEAD request */
+    bool close;              /**< GOAWAY behind the answer */
     nghttp2_rcbuf *inline_kept[2 * H2_INLINE_HEADERS];
     struct header inline_headers[H2_INLINE_HEADERS];
 };

@@ -113,9 +113,11 @@ static ssize_t read_body(nghttp2_session *session, int32_t stream_id, uint8_t *i
     (void)user;
     if (!x || h2_reset_is_ours(x))
         return NGHTTP2_ERR_DEFERRED;
+    if (x->frame_most && x->frame_most < most)
+        most = (size_t)x->frame_most;
     size_t size = waiting(x) < most ? waiting(x) : most;
-    if (x->resets && size > x->reset_at - x->framed)
-        size = (size_t)(x->reset_at - x->framed);
+    if (x->cuts && size > x->cut_at - x->framed)
+        size = (size_t)(x->cut_at - x->framed);
     if (size)
         memcpy(into, x->out.data + x->out_at, size);
     x->out_at += size;
@@ -125,12 +127,12 @@ static ssize_t read_body(nghttp2_session *session, int32_t stream_id, uint8_t *i
         x->low = true;
         h2_notice(x);
     }
-    if (x->resets && size == 0 && (x->framed == x->reset_at || x->finished)) {
-        x->reset_due = true;
+    if (x->cuts && size == 0 && (x->framed == x->cut_at || x->finished)) {
+        x->cut_due = true;
         h2_notice(x);
         return NGHTTP2_ERR_DEFERRED;
     }
-    if (waiting(x) == 0 && x->finished && !x->resets) {
+    if (waiting(x) == 0 && x->finished && !x->cuts) {
         *flags |= NGHTTP2_DATA_FLAG_EOF;
         if (x->trailers.count) {
             *flags |= NGHTTP2_DATA_FLAG_NO_END_STREAM;
@@ -172,7 +174,7 @@ static void submit_head(struct h2_exchange *x, const struct block *block)
     x->head_done = true;
     if (!x->closed)
         (void)nghttp2_submit_response(x->h2->session, (int32_t)x->exchange.stream_id, block->items,
-                                      block->count, x->bodiless && !x->resets ? NULL : &body);
+                                      block->count, x->bodiless && !x->cuts ? NULL : &body);
 }
 
 /** Has the frames leave: in this turn, or with what else comes before the loop waits again. */
@@ -180,6 +182,20 @@ static void write_soon(struct h2 *h2)
 {
     if (!h2->turns && !timer_is_active(&h2->soon))
         timer_start(&h2->soon, 0);
+}
+
+void h2_cut_within(struct exchange *exchange, enum h2_cut_how how, uint32_t code, uint64_t size)
+{
+    struct h2_exchange *x = h2_exchange_of(exchange);
+    x->cuts = true;
+    x->cut_how = how;
+    x->cut_code = code;
+    x->cut_at = size;
+}
+
+void h2_split(struct exchange *exchange, uint64_t size)
+{
+    h2_exchange_of(exchange)->frame_most = size;
 }
 
 /* The codec. */

@@ -1,9 +1,11 @@
 #include "server/http/upstream_private.h"
 
+#include "base/clock.h"
 #include "base/memory.h"
 #include "server/fault/fault.h"
 #include "server/grpc/built_in.h"
 #include "server/grpc/call.h"
+#include "server/grpc/pass.h"
 #include "server/grpc/status.h"
 
 enum override_kind { OVERRIDE_RESPOND, OVERRIDE_STATUS, OVERRIDE_DELAY };
@@ -22,6 +24,7 @@ struct override {
     struct sequence *sequences; /**< one for each route, and one for the default */
     const struct list *respond; /**< what they are of */
     unsigned status;
+    const struct respond *grpc; /**< a status of gRPC, in place of that */
     struct duration delay;
     uint64_t times; /**< that are left; 0 = no end */
 };
@@ -156,6 +159,15 @@ uint64_t upstream_push_status(struct upstream *upstream, struct str route, unsig
 {
     struct override *override = override_push(upstream, OVERRIDE_STATUS, route);
     override->status = status;
+    override->times = times;
+    return override->id;
+}
+
+uint64_t upstream_push_grpc_status(struct upstream *upstream, struct str route,
+                                   const struct respond *respond, uint64_t times)
+{
+    struct override *override = override_push(upstream, OVERRIDE_STATUS, route);
+    override->grpc = respond;
     override->times = times;
     return override->id;
 }
@@ -315,6 +327,15 @@ static int64_t draw_delay(const struct answering *answering, const struct durati
     return random_duration(&random, delay);
 }
 
+/** A fault holds the answer back. */
+static void answering_hold(struct answering *answering)
+{
+    int64_t not_before_ns = answering->exchange->not_before_ns;
+    int64_t wait_ns = not_before_ns ? not_before_ns - clock_now() : 0;
+    if (wait_ns > answering->job.delay_ns)
+        answering->job.delay_ns = wait_ns;
+}
+
 static int64_t add_delays(int64_t a, int64_t b)
 {
     return a > INT64_MAX - b ? INT64_MAX : a + b;
@@ -430,16 +451,16 @@ static void answering_default_grpc(struct answering *answering, bool forced)
 static void answering_default(struct answering *answering, bool forced)
 {
     struct upstream *upstream = answering->upstream;
-    if (upstream_is_grpc(upstream)) {
-        upstream->minded = upstream->minded || upstream_minds_unmatched(upstream);
-        answering_default_grpc(answering, forced);
-        return;
-    }
     const struct routes *routes = &upstream->set->routes;
     enum default_kind kind = upstream->fallback->config->kind;
     if (upstream->forwards) {
         if (!forced && !answering->job.respond)
             answering->forward = upstream->now.forward;
+        return;
+    }
+    if (upstream_is_grpc(upstream)) {
+        upstream->minded = upstream->minded || upstream_minds_unmatched(upstream);
+        answering_default_grpc(answering, forced);
         return;
     }
     if (kind == DEFAULT_NONE)
@@ -471,7 +492,9 @@ static void answering_choose(struct answering *answering)
     struct override **status = upstream_override(upstream, route, OVERRIDE_STATUS);
     struct override **respond = upstream_override(upstream, route, OVERRIDE_RESPOND);
     bool cycle = route->config && route->config->cycle;
-    if (status)
+    if (status && (*status)->grpc)
+        answering->job.respond = (*status)->grpc;
+    else if (status)
         answering->job.forced_status = (*status)->status;
     else if (respond)
         answering->job.respond =
@@ -538,6 +561,10 @@ static struct forward_job answering_job(const struct answering *answering)
 static void answering_forward(const struct answering *answering)
 {
     struct forward_job job = answering_job(answering);
+    if (answering->exchange->call && !grpc_call_go_raw(answering->exchange->call))
+        return;
+    if (grpc_request_is(&answering->exchange->request))
+        (void)grpc_pass_of(answering->exchange);
     if (answering->exchange->responder) {
         forward_http_arrived(answering->exchange, &job);
         return;
@@ -585,14 +612,10 @@ bool upstream_tunnels(const struct upstream *upstream)
     return false;
 }
 
-void upstream_stream(struct upstream *upstream, struct exchange *exchange)
+/** Forwards a request that is not whole, if its route (NULL: none) does that. */
+static void stream_by(struct upstream *upstream, struct exchange *exchange, struct route *route,
+                      const struct headers *captures)
 {
-    struct port *port = upstream->port;
-    struct headers captures = {0};
-    struct route *route;
-    if (!routes_find_by_head(&upstream->set->routes, exchange, port->server->seed, &captures,
-                             &route))
-        return;
     route = route ? route : &upstream->fallback->route;
     struct answering answering = {
         .upstream = upstream,
@@ -602,16 +625,40 @@ void upstream_stream(struct upstream *upstream, struct exchange *exchange)
     };
     if (!answering.forward || forward_needs_whole_request(answering.forward))
         return;
-    answering.captures = keep_captures(&captures, exchange);
+    answering.captures = keep_captures(captures, exchange);
     exchange->streams = route;
     exchange->unbounded = !upstream->now.limits.body_size_written;
     exchange->captures = answering.captures;
-    exchange->number = ++port->requests;
+    exchange->number = ++upstream->port->requests;
     route->requests++;
+    if (grpc_request_is(&exchange->request))
+        (void)grpc_pass_of(exchange);
     struct forward_job job = answering_job(&answering);
     job.turn = route->forwarded++;
     job.partial = true;
     forward_http_start(exchange, &job);
+}
+
+void upstream_stream(struct upstream *upstream, struct exchange *exchange)
+{
+    struct headers captures = {0};
+    struct route *route;
+    if (routes_find_by_head(&upstream->set->routes, exchange, upstream->port->server->seed,
+                            &captures, &route))
+        stream_by(upstream, exchange, route, &captures);
+}
+
+void upstream_stream_first(struct upstream *upstream, struct exchange *exchange, struct str first)
+{
+    struct headers captures = {0};
+    struct str body = exchange->request.body;
+    exchange->request.body = first;
+    /* draws of `chance` are by the number that it will have */
+    exchange->number = upstream->port->requests + 1;
+    struct route *route = routes_find(&upstream->set->routes, exchange,
+                                      upstream->port->server->seed, &captures);
+    exchange->request.body = body;
+    stream_by(upstream, exchange, route, &captures);
 }
 
 /** Fills which route takes the request. */
@@ -648,7 +695,8 @@ static void answering_respond(struct answering *answering)
         respond_start(exchange, job);
     else if (call->status)
         grpc_call_finish(call, call->status, call->why, NULL);
-    else if (answering->unimplemented || (!call->method && !respond_fails(job->respond)))
+    else if (answering->unimplemented ||
+             (!call->method && (call->config.pool || !job->respond) && !respond_fails(job->respond)))
         grpc_call_finish(
             call, GRPC_UNIMPLEMENTED,
             arena_printf(exchange_arena(exchange), "unknown rpc " STR_FMT, STR_ARG(call->rpc)),
@@ -696,6 +744,7 @@ void upstream_answer(struct upstream *upstream, struct exchange *exchange)
     if (answering_fails(&answering))
         return;
     answering.job.delay_ns = answering_delay(&answering);
+    answering_hold(&answering);
     if (answering.forward) {
         answering_forward(&answering);
         return;

@@ -110,8 +110,9 @@ enum speech {
     SPEECH_HTTP2 = 4,
     SPEECH_GRPC = 8,
     SPEECH_BYTES = 16,
+    SPEECH_CALLS = 32, /**< calls of gRPC are answered, or pass: HTTP/2 that forwards does that, too */
     SPEECH_HTTP = SPEECH_HTTP1 | SPEECH_HTTP2 | SPEECH_GRPC, /**< what has requests */
-    SPEECH_ANY = 31
+    SPEECH_ANY = 63
 };
 /** "HTTP/2" of one of these, or of SPEECH_HTTP; and the protocols that speak it: "h2c or h2". */
 const char *speech_name(unsigned speech);
@@ -122,7 +123,9 @@ void upstream_config_each_need(const struct node *node,
                                void (*each)(void *context, const struct node_pair *pair,
                                             unsigned speech, struct str what),
                                void *context);
-/** What an upstream speaks by its protocol and its ALPN. */
+/** Whether its default or a route forwards. */
+bool upstream_config_forwards(const struct upstream_config *config);
+/** What an upstream speaks by its protocol, its ALPN, and whether it forwards. */
 unsigned upstream_config_speech(const struct upstream_config *config);
 struct tls_config;
 /** What else a port with TLS speaks by its `tls` (NULL = valid): the versions of HTTP that its ALPN
@@ -193,6 +196,8 @@ bool upstream_tunnels(const struct upstream *upstream);
 /** The head of a request was read, and its body comes: forwards it, if the head decides that, and
  * nothing is made of the body before. Called by exchange.c. */
 void upstream_stream(struct upstream *upstream, struct exchange *exchange);
+/** The same where the head did not decide, for a call of gRPC whose first message (as JSON) came. */
+void upstream_stream_first(struct upstream *upstream, struct exchange *exchange, struct str first);
 
 /** Whether a route with that written name exists ("foobar" of "api.foobar"). */
 bool upstream_has_route(const struct upstream *upstream, struct str name);
@@ -208,6 +213,10 @@ uint64_t upstream_push_respond(struct upstream *upstream, struct str route,
                                const struct list *respond);
 uint64_t upstream_push_status(struct upstream *upstream, struct str route, unsigned status,
                               uint64_t times);
+/** The same for calls of gRPC: `respond` has nothing but a status of gRPC, and must live as long as
+ * the upstream. */
+uint64_t upstream_push_grpc_status(struct upstream *upstream, struct str route,
+                                   const struct respond *respond, uint64_t times);
 uint64_t upstream_push_delay(struct upstream *upstream, struct str route,
                              const struct duration *delay, uint64_t times);
 

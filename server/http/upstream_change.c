@@ -365,7 +365,8 @@ uint64_t upstream_change(struct upstream *upstream, const struct upstream_change
     /* first of all: what this lets happen may itself change the upstream */
     port_end_connections(upstream->port, given->connections, DRAIN_NS);
     struct upstream_config sum = upstream_sum(upstream, given);
-    if (upstream_config_speech(&sum) & SPEECH_GRPC && !sum.grpc.pool) {
+    if (upstream_config_speech(&sum) & SPEECH_GRPC && !sum.grpc.pool &&
+        !upstream_config_forwards(&sum)) {
         *why = arena_printf(upstream->arena,
                             "'" STR_FMT "' has neither 'protos' nor 'protosets' for gRPC",
                             STR_ARG(upstream->port->name));

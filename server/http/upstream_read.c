@@ -457,19 +457,10 @@ static void proxy_preset(void *into)
     ((struct upstream_config *)into)->proxy = true;
 }
 
-static bool any_route_forwards(const struct upstream_config *config)
-{
-    const struct route_config *routes = config->routes.items;
-    for (size_t i = 0; i < config->routes.count; i++)
-        if (routes[i].forward)
-            return true;
-    return false;
-}
-
 static enum read_result proxy_check(struct reader *reader, const struct node *node, void *into)
 {
-    if (node_get(node, "forward") || any_route_forwards(into))
-        return READ_OK;
+    if (node_get(node, "forward") || upstream_config_forwards(into))
+        return grpc_check_protos(reader, node, into);
     diagnostics_add(reader->diagnostics, node->place, "a proxy needs 'forward'");
     diagnostics_help(reader->diagnostics, "write forward: {to: ENDPOINT}, here or in a route");
     return READ_FAILED;

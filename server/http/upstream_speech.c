@@ -13,12 +13,24 @@ unsigned upstream_config_speech(const struct upstream_config *config)
         [PROTOCOL_H2] = SPEECH_TLS | SPEECH_HTTP2,
         [PROTOCOL_TCP] = SPEECH_BYTES,
         [PROTOCOL_TLS] = SPEECH_TLS | SPEECH_BYTES,
-        [PROTOCOL_GRPC] = SPEECH_HTTP2 | SPEECH_GRPC,
-        [PROTOCOL_GRPCS] = SPEECH_TLS | SPEECH_HTTP2 | SPEECH_GRPC,
+        [PROTOCOL_GRPC] = SPEECH_HTTP2 | SPEECH_GRPC | SPEECH_CALLS,
+        [PROTOCOL_GRPCS] = SPEECH_TLS | SPEECH_HTTP2 | SPEECH_GRPC | SPEECH_CALLS,
     };
     unsigned speech = speeches[config->protocol];
     bool chooses = speech & SPEECH_TLS && !(speech & SPEECH_BYTES);
-    return chooses ? speech | upstream_tls_speech(config->tls) : speech;
+    if (chooses)
+        speech |= upstream_tls_speech(config->tls);
+    return speech & SPEECH_HTTP2 && upstream_config_forwards(config) ? speech | SPEECH_CALLS
+                                                                     : speech;
+}
+
+bool upstream_config_forwards(const struct upstream_config *config)
+{
+    const struct route_config *routes = config->routes.items;
+    for (size_t i = 0; i < config->routes.count; i++)
+        if (routes[i].forward)
+            return true;
+    return config->forward;
 }
 
 /** "TLS", and what speaks it. */
@@ -34,6 +46,7 @@ static const struct speech_words *words_of(unsigned speech)
         {SPEECH_TLS, "TLS", "https, h2 or tls"},   {SPEECH_HTTP, "HTTP", "http, https, h2c or h2"},
         {SPEECH_HTTP1, "HTTP/1", "http or https"}, {SPEECH_HTTP2, "HTTP/2", "h2c or h2"},
         {SPEECH_GRPC, "gRPC", "grpc or grpcs"},    {SPEECH_BYTES, "bytes", "tcp or tls"},
+        {SPEECH_CALLS, "gRPC", "grpc or grpcs (where it forwards, also h2c or h2)"},
     };
     for (size_t i = 0; i < COUNT_OF(words); i++)
         if (words[i].speech == speech)
@@ -87,6 +100,15 @@ void upstream_config_each_need(const struct node *node,
         if (pair)
             each(context, pair, needs[i].speech, str_of(needs[i].what));
     }
+    const struct node *routes = node_get(node, "routes");
+    for (size_t i = 0; routes && routes->kind == NODE_LIST && i < routes->count; i++) {
+        const struct node *route = routes->items[i];
+        const struct node *match = route->kind == NODE_MAP ? node_get(route, "match") : NULL;
+        const struct node_pair *rpc =
+            match && match->kind == NODE_MAP ? node_find(match, STR("rpc")) : NULL;
+        if (rpc)
+            each(context, rpc, SPEECH_HTTP2, STR("the match 'rpc'"));
+    }
 }
 
 unsigned upstream_tls_speech(const struct tls_config *tls)
@@ -111,7 +133,7 @@ unsigned upstream_fault_speech(const struct fault_config *fault)
 {
     static const unsigned speeches[] = {
         [FAULT_STREAM] = 0,           [FAULT_CONNECT] = 0,          [FAULT_TLS] = SPEECH_TLS,
-        [FAULT_HTTP1] = SPEECH_HTTP1, [FAULT_HTTP2] = SPEECH_HTTP2, [FAULT_GRPC] = SPEECH_GRPC,
+        [FAULT_HTTP1] = SPEECH_HTTP1, [FAULT_HTTP2] = SPEECH_HTTP2, [FAULT_GRPC] = SPEECH_CALLS,
     };
     return fault->kind.member ? speeches[fault_config_layer(fault)] : 0;
 }

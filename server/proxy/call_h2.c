@@ -191,6 +191,9 @@ static void call_told_head(void *context, unsigned status, const struct headers 
     struct headers filtered = *headers;
     int64_t length = content_length_of(headers);
     bool freed = false;
+    /* a failure of gRPC is one block of headers that ends the stream, and clients insist on that */
+    if (h2_call_ends(call->stream) && headers_get(headers, STR("grpc-status")).data)
+        length = 0;
     call_active(call, clock_now());
     call->end.first_byte_ns = call->active_ns;
     call_filter_headers(&filtered, false, false);

@@ -23,6 +23,7 @@ static const struct scheme schemes[] = {
     {"http", false, ENDPOINT_EITHER, 80}, {"https", true, ENDPOINT_EITHER, 443},
     {"h2c", false, ENDPOINT_HTTP2, 80},   {"h2", true, ENDPOINT_HTTP2, 443},
     {"tcp", false, ENDPOINT_BYTES, 0},    {"tls", true, ENDPOINT_BYTES, 0},
+    {"grpc", false, ENDPOINT_HTTP2, 0},   {"grpcs", true, ENDPOINT_HTTP2, 443},
 };
 
 static const struct scheme *scheme_of(struct str name)
@@ -181,15 +182,17 @@ static enum read_result endpoint_check(struct reader *reader, const struct node 
     const struct scheme *scheme = parts.scheme.data ? scheme_of(parts.scheme) : NULL;
     if (parts.scheme.data && !scheme)
         return endpoint_wrong(reader, node, "nothing is known of this kind of URL",
-                              "write one of http:// https:// h2c:// h2:// tcp:// tls://, or "
-                              "HOST:PORT");
+                              "write one of http:// https:// h2c:// h2:// grpc:// grpcs:// tcp:// "
+                              "tls://, or HOST:PORT");
     if (parts.host.size == 0)
         return reader_expected(reader, node, endpoint_type.name);
     if (parts.number || (scheme && scheme->number))
         return READ_OK;
     if (scheme)
         return endpoint_wrong(reader, node, "this URL needs the number of a port",
-                              "write tcp://HOST:PORT, or HOST:PORT");
+                              arena_printf(reader->arena, "write %s://HOST:PORT, or HOST:PORT",
+                                           scheme->name)
+                                  .data);
     return check_name(reader, node, parts.host);
 }
 

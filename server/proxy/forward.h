@@ -43,6 +43,9 @@ void forward_each_endpoint(const struct forward *forward,
 /** Checks the keys against what the port speaks; adds errors. */
 enum read_result forward_check_bytes(struct reader *reader, const struct forward *forward);
 enum read_result forward_check_http(struct reader *reader, const struct forward *forward);
+/** The same where calls of gRPC are forwarded, beside what HTTP has it be: messages pass as they
+ * are. */
+enum read_result forward_check_grpc(struct reader *reader, const struct forward *forward);
 
 /** Whether the request has to be there whole before it can be sent on: something in it or in its
  * answer is made of its body, or it goes to several far sides. */

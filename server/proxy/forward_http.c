@@ -1,6 +1,7 @@
 /* An exchange that is answered from far sides. */
 
 #include "base/clock.h"
+#include "server/grpc/call.h"
 #include "server/http/upstream.h"
 #include "server/proxy/forward_run.h"
 #include "server/stream/scratch.h"
@@ -145,7 +146,14 @@ static void give_head(struct forwarding *forwarding, struct response_head *head)
 static void give_own(struct forwarding *forwarding)
 {
     struct headers headers = {0};
-    struct response_head head = {
+    struct response_head head = {0};
+    if (forwarding_own_grpc(forwarding, &head)) {
+        give_head(forwarding, &head);
+        if (!forwarding->left)
+            forwarding_finish(forwarding);
+        return;
+    }
+    head = (struct response_head){
         .status = forwarding->own_status,
         .headers = &headers,
         .content_length = (int64_t)forwarding->own_json.size,
@@ -267,6 +275,7 @@ void forwarding_own(struct forwarding *forwarding, unsigned status, struct str t
     buf_init(&text, BUF_OWN);
     json_write(object, &text);
     forwarding->own_status = status;
+    forwarding->own_why = why;
     forwarding->own_json = arena_copy(arena, buf_str(&text));
     buf_clear(&text);
 }
@@ -276,7 +285,8 @@ static void forwarding_give_up(struct timer *timer)
     struct forwarding *forwarding = CONTAINER_OF(timer, struct forwarding, give_up);
     struct stream *stream = forwarding_enter(forwarding);
     if (forwarding->begun) {
-        forwarding_cut(forwarding, CLOSE_FIN);
+        if (!forwarding_break_grpc(forwarding, 503, STR("no answer within limits.respond")))
+            forwarding_cut(forwarding, CLOSE_FIN);
     } else {
         timer_stop(&forwarding->delay);
         forwarding_own(forwarding, 503, STR(""), STR("no answer was begun within limits.respond"));
@@ -471,7 +481,8 @@ static void forwarding_failed(struct forwarding *forwarding, struct leg *leg)
     if (forwarding_has_other(forwarding, leg))
         return;
     if (forwarding->begun) {
-        forwarding_cut(forwarding, failure_close(leg->failure));
+        if (!forwarding_break_grpc(forwarding, failure_status(leg->failure), leg->why))
+            forwarding_cut(forwarding, failure_close(leg->failure));
         return;
     }
     struct str why = leg->why;
@@ -585,6 +596,8 @@ static struct template_context context_of(const struct exchange *exchange,
         .upstream = exchange->stream->port->name,
         .seed = exchange->stream->port->server->seed,
         .draw = exchange->number,
+        .json = exchange->call ? grpc_call_json(exchange->call) : NULL,
+        .json_tried = exchange->call,
     };
 }
 

@@ -175,3 +175,33 @@ enum read_result forward_check_http(struct reader *reader, const struct forward 
         result = read_worse(result, check_calls(reader, forward));
     return result;
 }
+
+enum read_result forward_check_grpc(struct reader *reader, const struct forward *forward)
+{
+    static const struct {
+        const char *in; /**< NULL = the forward itself */
+        const char *key;
+    } refused[] = {
+        {NULL, "calls"},        {NULL, "tunnel"},        {"response", "status"},
+        {"response", "body"},   {"response", "json"},    {"response", "replace"},
+        {"response", "json-patch"},
+    };
+    enum read_result result = READ_OK;
+    for (size_t i = 0; i < COUNT_OF(refused); i++) {
+        const struct node *in = forward->node;
+        if (refused[i].in && in->kind == NODE_MAP)
+            in = node_get(in, refused[i].in);
+        const struct node_pair *pair =
+            in && in->kind == NODE_MAP ? node_find(in, str_of(refused[i].key)) : NULL;
+        if (!pair)
+            continue;
+        diagnostics_add(reader->diagnostics, pair->key->place,
+                        "'%s' is of HTTP: calls of gRPC are forwarded as they are",
+                        refused[i].key);
+        diagnostics_help(reader->diagnostics,
+                         "what can be changed is their metadata, by 'headers' and by 'headers' of "
+                         "'response', and the rpc, by 'path'");
+        result = READ_FAILED;
+    }
+    return result;
+}

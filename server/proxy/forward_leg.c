@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/memory.h"
+#include "server/grpc/pass.h"
 #include "server/http/upstream.h"
 #include "server/proxy/forward_run.h"
 #include "server/proxy/via.h"
@@ -47,6 +48,7 @@ static void leg_head(void *context, unsigned status, struct str reason,
         return;
     leg->reason = arena_copy(leg->arena, reason);
     copy_headers(&leg->headers, headers, leg->arena);
+    leg->grpc_status = grpc_status_in(headers, leg->arena);
     bool tunnels = (leg->kind == LEG_UPGRADE && status == 101) ||
                    (leg->kind == LEG_CONNECT && status / 100 == 2);
     if (!tunnels)
@@ -117,6 +119,8 @@ static void leg_finish(void *context, const struct headers *trailers, const stru
         return;
     }
     copy_headers(&leg->trailers, trailers, leg->arena);
+    if (!leg->grpc_status.size)
+        leg->grpc_status = grpc_status_in(trailers, leg->arena);
     forwarding_leg_ended(leg->forwarding, leg);
 }
 
@@ -414,6 +418,7 @@ struct leg *leg_new(struct forwarding *forwarding, const struct leg_plan *plan)
     if (!endpoint_resolve(leg->server, plan->to, forwarding->arena, &leg->endpoint, &leg->why) ||
         !leg_hops(leg, forwarding, 0, &via))
         return leg_stillborn(leg, plan);
+    leg_speak_grpc(leg, forwarding);
     /* HTTP/2 knows no upgrade (RFC 9113 section 8.6): there it is a request like any other */
     if (leg->kind == LEG_UPGRADE && leg->endpoint.speech == ENDPOINT_HTTP2)
         leg->kind = LEG_CALL;
@@ -526,6 +531,7 @@ void leg_journal(const struct leg *leg, unsigned given)
     put_text(data, "call", leg->name);
     put_text(data, "method", leg->method);
     put_text(data, "target", leg->sent.target);
+    put_text(data, "grpc-status", leg->grpc_status);
     if (leg->state == LEG_FAILED) {
         put_text(data, "error", str_of(call_failure_name(leg->failure)));
         put_text(data, "why", leg->why);

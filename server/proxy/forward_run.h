@@ -80,6 +80,7 @@ struct leg {
     struct str reason;
     struct headers headers;
     struct headers trailers;
+    struct str grpc_status; /**< of an answer of gRPC, by its name; data NULL = none came */
     int64_t content_length;
     struct buf collected; /**< of the answer's body: what was not passed on */
     int64_t began_ns;     /**< monotonic */
@@ -117,6 +118,7 @@ struct forwarding {
     bool left;            /**< it is over */
     bool ends_by_close;   /**< the answer's body has no other end than the connection's */
     unsigned own_status;  /**< 0 = the answer is not of our own; else with a reason: */
+    struct str own_why;
     struct str own_json;
     struct forward_given given; /**< of one that was collected */
     struct str rest;            /**< of its body: what was not yet given */
@@ -219,6 +221,17 @@ void forwarding_keep(const struct forwarding *forwarding, struct leg *leg, size_
 /** What may wait in the client's connection before the far side is stopped: while the client sends,
  * more than else, as many send all before they read anything. */
 size_t forwarding_most_queued(const struct forwarding *forwarding);
+
+/* forward_grpc.c */
+
+/** Makes the answer of our own one of gRPC; false: the request is none. Its headers are in the
+ * forwarding's arena. */
+bool forwarding_own_grpc(const struct forwarding *forwarding, struct response_head *head);
+/** The far side broke off within an answer of gRPC: its trailers say so. False: the answer is none
+ * of gRPC, or its status was given. */
+bool forwarding_break_grpc(struct forwarding *forwarding, unsigned status, struct str why);
+/** What is spoken with a far side that calls of gRPC go to: HTTP/2, where nothing says otherwise. */
+void leg_speak_grpc(struct leg *leg, const struct forwarding *forwarding);
 
 /* forward_tunnel.c */
 
