@@ -13,4 +13,4 @@ for size in 271828 314159 27182 1828 45904 31415 2653 58979 5000000; do
   echo "zeros-$size: $(head -c $size /dev/zero | base64 -w0)"
 done >"$folder/zeros.yaml"
 "$program" --vars "$folder/zeros.yaml" --set "client=$client" --set "serve=$server" "$@" \
-  ctest/interop/grpc-server.yaml ctest/interop/grpc-negative.yaml
+  ctest/interop/grpc-server.yaml ctest/interop/grpc-negative.yaml ctest/interop/grpc-client.yaml

@@ -3,8 +3,9 @@
 
 grpc_interop_server.py PORT [tls=CERTIFICATE,KEY] [ping=MS]
 
-Prints "ready" once it listens and "cancelled METHOD" for a call that its client left. `ping` is the time of the
-server's own keep-alive. With the metadata x-details a status has details.
+Prints "ready" once it listens and "cancelled METHOD" when a client leaves a call whose answer is still to come: that of
+StreamingOutputCall within `interval_us`, that of UnaryCall with the metadata x-sleep. `ping` is the time of the server's
+own keep-alive. With the metadata x-details a status has details.
 """
 import sys
 import threading
@@ -18,18 +19,10 @@ ECHO = "x-grpc-test-echo-initial"
 ECHO_BIN = "x-grpc-test-echo-trailing-bin"
 
 
-def begin(name, context):
-    """What every call does: it is watched, and its metadata come back."""
+def begin(context):
+    """What every call does: its metadata come back. Gives the event of its end, and the trailers."""
     done = threading.Event()
-    ended = []
     context.add_callback(done.set)
-
-    def watch():
-        done.wait()
-        if not ended:
-            print("cancelled", name, flush=True)
-
-    threading.Thread(target=watch, daemon=True).start()
     metadata = list(context.invocation_metadata())
     back = [(key, value) for key, value in metadata if key in (ECHO, "x-many", "x-raw-bin")]
     trailing = [(key, value) for key, value in metadata if key == ECHO_BIN]
@@ -37,7 +30,7 @@ def begin(name, context):
                  if key in ("x-many", "x-raw-bin")]
     context.send_initial_metadata(back)
     context.set_trailing_metadata(trailing)
-    return done, ended, trailing
+    return done, trailing
 
 
 def status(request, context, trailing):
@@ -51,19 +44,17 @@ def status(request, context, trailing):
 
 
 def empty(_, context):
-    _, ended, _ = begin("EmptyCall", context)
-    ended.append(True)
+    begin(context)
     return testing.Empty()
 
 
 def unary(request, context):
-    done, ended, trailing = begin("UnaryCall", context)
-    if request.response_compressed.value:
+    if request.response_compressed.value:  # goes with the metadata that begin() sends
         context.set_compression(grpc.Compression.Gzip)
-    if "x-sleep" in dict(context.invocation_metadata()):
-        done.wait(60)
+    done, trailing = begin(context)
+    if "x-sleep" in dict(context.invocation_metadata()) and done.wait(60):
+        print("cancelled UnaryCall", flush=True)
         return testing.SimpleResponse()
-    ended.append(True)
     status(request, context, trailing)
     return testing.SimpleResponse(payload={"body": bytes(request.response_size)})
 
@@ -71,36 +62,28 @@ def unary(request, context):
 def answers(request, done):
     for parameters in request.response_parameters:
         if parameters.interval_us and done.wait(parameters.interval_us / 1e6):
+            print("cancelled StreamingOutputCall", flush=True)
             return
         yield testing.StreamingOutputCallResponse(payload={"body": bytes(parameters.size)})
 
 
 def output(request, context):
-    done, ended, trailing = begin("StreamingOutputCall", context)
+    done, trailing = begin(context)
     status(request, context, trailing)
     yield from answers(request, done)
-    if not done.is_set():
-        ended.append(True)
 
 
 def collect(requests, context):
-    _, ended, _ = begin("StreamingInputCall", context)
-    size = 0
-    for request in requests:
-        size += len(request.payload.body)
-    ended.append(True)
+    begin(context)
+    size = sum(len(request.payload.body) for request in requests)
     return testing.StreamingInputCallResponse(aggregated_payload_size=size)
 
 
 def duplex(requests, context):
-    done, ended, trailing = begin("FullDuplexCall", context)
+    done, trailing = begin(context)
     for request in requests:
-        if request.response_status.code:
-            ended.append(True)
         status(request, context, trailing)
         yield from answers(request, done)
-    if not done.is_set():
-        ended.append(True)
 
 
 def check(request, context):
