@@ -223,6 +223,11 @@ def compressed(stub):
     same([answer.payload.body == bytes(314159) for answer in answers], [True, True], "the messages")
 
 
+def bulk(stub):
+    answers = stub.duplex(iter([question(314159, 271828)] * 32), timeout=LIMIT)
+    same([answer.payload.body == bytes(314159) for answer in answers], [True] * 32, "the messages")
+
+
 def metadata(stub):
     sent = (("x-many", "a"), ("x-many", "b"), ("x-raw-bin", b"\x00\xff"), ("x-raw-bin", b""))
     _, call = stub.unary.with_call(testing.SimpleRequest(), timeout=LIMIT, metadata=sent)

@@ -211,6 +211,11 @@ const CASES = {
     sizes((await succeeds(stubs.test, 'FullDuplexCall', null, {write: send(asked, asked)})).answers,
       [314159, 314159]);
   },
+  async bulk({test}) {
+    const asked = Array.from({length: 32}, () => question(314159, 271828));
+    sizes((await succeeds(test, 'FullDuplexCall', null, {write: send(...asked)})).answers,
+      asked.map(() => 314159));
+  },
   async metadata({test}) {
     const metadata = metadataOf([['x-many', 'a'], ['x-many', 'b'],
       ['x-raw-bin', Buffer.from([0, 0xff])], ['x-raw-bin', Buffer.alloc(0)]]);
