@@ -9,6 +9,7 @@ ctest/interop/grpc-server.yaml; cancel_after_begin waits for the signal USR2.
 import queue
 import signal
 import sys
+import threading
 import time
 
 import grpc
@@ -226,6 +227,23 @@ def compressed(stub):
 def bulk(stub):
     answers = stub.duplex(iter([question(314159, 271828)] * 32), timeout=LIMIT)
     same([answer.payload.body == bytes(314159) for answer in answers], [True] * 32, "the messages")
+
+
+def enough(stub):
+    """The server ends the call while messages are still on their way."""
+    ended = threading.Event()
+
+    def questions():
+        while not ended.is_set():
+            yield question(9, 27182)
+
+    fails(lambda: stub.duplex(questions(), timeout=LIMIT), grpc.StatusCode.ABORTED)
+    ended.set()
+
+
+def parallel(stub):
+    calls = [stub.unary.future(large(), timeout=LIMIT) for _ in range(50)]
+    same([call.result().payload.body == bytes(314159) for call in calls], [True] * 50, "the answers")
 
 
 def metadata(stub):

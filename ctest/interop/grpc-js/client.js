@@ -216,6 +216,21 @@ const CASES = {
     sizes((await succeeds(test, 'FullDuplexCall', null, {write: send(...asked)})).answers,
       asked.map(() => 314159));
   },
+  // the server ends the call while messages are still on their way
+  enough: ({test}) => fails(status.ABORTED, test, 'FullDuplexCall', null, {
+    write: (call) => {
+      const more = () => {
+        if (call.ended_early) return;
+        call.write(question(9, 27182));
+        setImmediate(more);
+      };
+      call.on('status', () => { call.ended_early = true; });
+      more();
+    },
+  }),
+  async parallel(stubs) {
+    await Promise.all(Array.from({length: 50}, () => largeAnswer(stubs)));
+  },
   async metadata({test}) {
     const metadata = metadataOf([['x-many', 'a'], ['x-many', 'b'],
       ['x-raw-bin', Buffer.from([0, 0xff])], ['x-raw-bin', Buffer.alloc(0)]]);
