@@ -315,13 +315,15 @@ static void end_due(struct timer *timer)
     stream_leave(stream);
 }
 
-/** close(2), as the kernel does for a process that was killed. */
+/** close(2), as the kernel does for a process that was killed. What a paused protocol left in our
+ * memory would still wait in the kernel's. */
 static void end_kill(struct stream *stream)
 {
-    unsigned unread = end_count(stream, SIOCINQ) > 0 ? ENTRY_CLOSED_BY_RESET : 0;
+    bool left = stream->paused && stream->input;
+    unsigned unread = left || end_count(stream, SIOCINQ) > 0 ? ENTRY_CLOSED_BY_RESET : 0;
     queue_flush(stream);
     end_note_ours(stream, ENTRY_CLOSED_BY_SERVER | unread);
-    end_finish(stream, false);
+    end_finish(stream, left);
 }
 
 static void end_make(struct stream *stream)
