@@ -40,15 +40,22 @@ static void write_escaped(char byte, char quote, struct buf *into)
     }
 }
 
-/* The size of the character at the start of `text` that may stand as it is; 0 = write_escaped(). */
-static size_t plain_size(struct str text, char quote)
+static bool is_plain_ascii(char byte, char quote)
 {
-    unsigned char byte = (unsigned char)text.data[0];
-    if (byte >= 0x80) {
-        uint32_t code;
-        return str_decode(text, &code);
-    }
-    return byte >= 0x20 && byte != (unsigned char)quote && byte != '\\';
+    return (unsigned char)byte >= 0x20 && (unsigned char)byte < 0x80 && byte != quote && byte != '\\';
+}
+
+/* The size of what may stand as it is from `at` on, a run of ASCII or one character;
+ * 0 = write_escaped(). */
+static size_t plain_size(struct str text, size_t at, char quote)
+{
+    size_t end = at;
+    uint32_t code;
+    while (end < text.size && is_plain_ascii(text.data[end], quote))
+        end++;
+    if (end > at || (unsigned char)text.data[at] < 0x80)
+        return end - at;
+    return str_decode(str_from(text, at), &code);
 }
 
 static void write_quoted(struct str text, char quote, struct buf *into)
@@ -57,7 +64,7 @@ static void write_quoted(struct str text, char quote, struct buf *into)
     size_t at = 0;
     buf_append_byte(into, quote);
     while (at < text.size && !buf_full(into)) {
-        size_t size = plain_size(str_from(text, at), quote);
+        size_t size = plain_size(text, at, quote);
         if (size == 0) {
             buf_append(into, str_slice(text, from, at - from));
             write_escaped(text.data[at], quote, into);

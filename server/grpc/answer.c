@@ -96,44 +96,61 @@ static const struct grpc_message_config *answer_config(const struct grpc_answer 
     return respond ? respond->message : NULL;
 }
 
+/** What templates ask of the request: a message of it. */
+static void answer_asks(struct grpc_answer *answer, const struct grpc_received *received)
+{
+    answer->job.context.json = received ? received->json : NULL;
+    answer->job.context.json_tried = true;
+}
+
+/** Encodes a message that was not when the spec was read, or the empty one; false with *why. */
+static bool answer_encode(struct grpc_answer *answer, const struct grpc_message_config *config,
+                          struct arena *arena, struct buf *bytes, struct str *why)
+{
+    const struct grpc_call *call = answer->call;
+    const struct message_encoding empty = {.fill_required = true};
+    struct message_problems problems = {.arena = arena};
+    const struct json *value = config
+                                   ? template_json(config->template, &answer->job.context, arena)
+                                   : json_object(arena);
+    int error = message_encode(call->config.pool, call->method->output, value,
+                               config ? NULL : &empty, bytes, &problems);
+    if (error)
+        *why = arena_copy(answer->arena,
+                          problems.first ? problems.first->message : STR("it is too large"));
+    return !error;
+}
+
 /** Sends the next message; the size, or -1: the call has ended with an error. */
 static ptrdiff_t answer_send(struct grpc_answer *answer)
 {
     struct grpc_call *call = answer->call;
     const struct grpc_message_config *config = answer_config(answer);
-    struct arena *scratch = arena_new();
-    struct message_problems problems = {.arena = scratch};
+    bool single = !call->method->server_streaming;
     struct str why = {0};
     struct buf bytes;
-    int error = 0;
-    buf_init(&bytes, BUF_OWN);
     if (answers_each(answer) && answer->turn) {
-        answer->job.context.json = answer->turn->json;
-        answer->job.context.json_tried = true;
+        answer_asks(answer, answer->turn);
         answer->answered = answer->turn;
         answer->turn = answer->turn->next;
     }
-    if (config)
-        error = message_encode(call->config.pool, call->method->output,
-                               template_json(config->template, &answer->job.context, scratch), NULL,
-                               &bytes, &problems);
-    else
-        error =
-            message_encode(call->config.pool, call->method->output, json_object(scratch),
-                           &(struct message_encoding){.fill_required = true}, &bytes, &problems);
-    if (error)
-        why = arena_copy(answer->arena,
-                         problems.first ? problems.first->message : STR("it is too large"));
-    /* a cache in the scratch would not outlive it */
-    answer->job.context.json = NULL;
-    answer->job.context.json_tried = false;
-    ptrdiff_t size = (ptrdiff_t)bytes.size + 1;
     answer->sent++;
-    if (!error)
+    if (config && config->encoded_as == call->method->output) {
+        grpc_call_send(call, config->encoded);
+        return (ptrdiff_t)config->encoded.size + 1;
+    }
+    /* there may be millions of them: their memory does not wait for the end of the exchange */
+    struct arena *arena = single ? answer->arena : arena_new();
+    buf_init(&bytes, BUF_OWN);
+    bool good = answer_encode(answer, config, arena, &bytes, &why);
+    ptrdiff_t size = (ptrdiff_t)bytes.size + 1;
+    if (good)
         grpc_call_send(call, buf_str(&bytes));
     buf_clear(&bytes);
-    arena_free(scratch);
-    if (!error)
+    if (!single)
+        arena_free(arena);
+    answer_asks(answer, call->first);
+    if (good)
         return size;
     answer_fail(answer, why);
     return -1;
@@ -319,8 +336,11 @@ void grpc_answer_start(struct exchange *exchange, const struct respond_job *job)
     answer->turn = answer->call->first;
     if (!answer->job.context.client_address.data)
         answer->job.context.client_address = exchange_client(exchange, &port);
-    struct str key = arena_printf(arena, "every " STR_FMT, STR_ARG(job->context.upstream));
-    answer->intervals = random_for(job->context.seed, key, job->context.draw);
+    answer_asks(answer, answer->call->first);
+    if (job->respond && job->respond->every) {
+        struct str key = arena_printf(arena, "every " STR_FMT, STR_ARG(job->context.upstream));
+        answer->intervals = random_for(job->context.seed, key, job->context.draw);
+    }
     timer_init(&answer->step, loop, answer_step);
     timer_init(&answer->deadline, loop, answer_late);
     exchange->responder = answer;

@@ -5,6 +5,7 @@
 #include "server/grpc/status.h"
 #include "server/http/upstream.h"
 #include "server/port/port.h"
+#include "server/stream/scratch.h"
 
 #include <stdio.h>
 
@@ -267,14 +268,13 @@ static int status_of_refusal(unsigned status)
 static void call_show_body(struct grpc_call *call)
 {
     struct exchange *exchange = call->exchange;
-    struct buf text;
+    struct buf *text = &server_scratch(exchange->stream->port->server)->packed;
     exchange->request.body = (struct str){"", 0};
     if (!call->first || !call->first->json)
         return;
-    buf_init(&text, BUF_OWN);
-    json_write(call->first->json, &text);
-    exchange->request.body = arena_copy(exchange_arena(exchange), buf_str(&text));
-    buf_clear(&text);
+    scratch_reset(text);
+    json_write(call->first->json, text);
+    exchange->request.body = arena_copy(exchange_arena(exchange), buf_str(text));
 }
 
 static bool call_arrived(struct exchange *exchange)
@@ -397,21 +397,23 @@ void grpc_call_head(struct grpc_call *call, const struct headers *extra, bool no
 
 void grpc_call_send(struct grpc_call *call, struct str message)
 {
+    unsigned char head[GRPC_FRAME_HEAD];
     struct buf packed;
-    struct buf framed;
     if (call->broken)
         return;
-    bool compressed = call->answer_encoding != GRPC_IDENTITY;
     buf_init(&packed, BUF_OWN);
-    buf_init(&framed, BUF_OWN);
-    if (compressed && grpc_compress(call->answer_encoding, message, &packed) == 0)
+    bool compressed = call->answer_encoding != GRPC_IDENTITY &&
+                      grpc_compress(call->answer_encoding, message, &packed) == 0;
+    if (compressed)
         message = buf_str(&packed);
-    if (call->sent++ == 0 && flaws_need_message(call))
+    if (call->sent++ == 0 && flaws_need_message(call)) {
         send_flawed(call, message, compressed);
-    else if (grpc_frame_write(&framed, compressed, message) == 0)
-        exchange_body(call->exchange, buf_str(&framed));
+    } else {
+        grpc_frame_head(head, compressed, (uint32_t)message.size);
+        exchange_body(call->exchange, (struct str){(const char *)head, sizeof head});
+        exchange_body(call->exchange, message);
+    }
     buf_clear(&packed);
-    buf_clear(&framed);
 }
 
 /** What faults do before the end of an answer. */
@@ -423,6 +425,11 @@ static void finish_flawed(struct grpc_call *call)
         grpc_call_head(call, NULL, true);
     if ((flaws_need_message(call) && !call->sent) || flaws->extra)
         grpc_call_send(call, STR(""));
+}
+
+static struct str status_text(struct arena *arena, int status)
+{
+    return status == GRPC_OK ? STR("0") : arena_printf(arena, "%d", status);
 }
 
 void grpc_call_finish(struct grpc_call *call, int status, struct str message,
@@ -439,7 +446,7 @@ void grpc_call_finish(struct grpc_call *call, int status, struct str message,
     if (alone && status == GRPC_UNIMPLEMENTED)
         headers_add(&block, arena, STR("grpc-accept-encoding"), STR("identity,gzip"));
     headers_add(&block, arena, STR("grpc-status"),
-                call->flaws.bad_status ? STR("bad") : arena_printf(arena, "%d", status));
+                call->flaws.bad_status ? STR("bad") : status_text(arena, status));
     if (message.size) {
         struct buf text;
         buf_init(&text, BUF_OWN);

@@ -55,6 +55,11 @@ enum grpc_frame_result grpc_frames_next(struct grpc_frames *frames, struct str *
     size_t length = grpc_frames_length(frames);
     if (length > frames->bytes.most)
         return GRPC_FRAME_TOO_LARGE;
+    if (frames->bytes.size == 0 && input->size >= length) {
+        *frame = (struct grpc_frame){frames->head[0] == 1, take(input, length)};
+        frames->done = true;
+        return GRPC_FRAME_DONE;
+    }
     GOTO_ASSERT(buf_append(&frames->bytes, take(input, length - frames->bytes.size)) == 0);
     if (frames->bytes.size < length)
         return GRPC_FRAME_MORE;

@@ -105,7 +105,7 @@ static enum read_result tell_problems(struct reader *reader,
 
 enum read_result grpc_check_message(struct reader *reader, const struct protos *protos,
                                     const struct proto_message *type,
-                                    const struct grpc_message_config *message)
+                                    struct grpc_message_config *message)
 {
     struct message_problems problems = {.arena = reader->arena};
     struct buf bytes;
@@ -114,6 +114,10 @@ enum read_result grpc_check_message(struct reader *reader, const struct protos *
         return READ_OK;
     buf_init(&bytes, BUF_OWN);
     int error = message_encode(protos, type, message->shape, NULL, &bytes, &problems);
+    if (!error && message->template && template_is_constant(message->template)) {
+        message->encoded = arena_copy(reader->arena, buf_str(&bytes));
+        message->encoded_as = type;
+    }
     buf_clear(&bytes);
     return error ? tell_problems(reader, message, &problems) : READ_OK;
 }

@@ -301,7 +301,7 @@ static enum read_result check_answer(struct reader *reader, const struct protos 
                                      const struct respond *respond)
 {
     enum read_result result = READ_OK;
-    const struct grpc_message_config *messages =
+    struct grpc_message_config *messages =
         respond->messages ? respond->messages->items : NULL;
     if (respond->http_key) {
         diagnostics_add(reader->diagnostics, respond->http_key->place,
