@@ -1,6 +1,11 @@
 /* Writers: compact, indented, strings and the steps of normalized paths. */
 #include "base/json.h"
 
+#include <string.h>
+
+/* Eight times the same byte. */
+#define BYTES_OF(byte) ((byte) * UINT64_C(0x0101010101010101))
+
 static void write_unicode_escape(unsigned char byte, struct buf *into)
 {
     static const char hex[] = "0123456789abcdef";
@@ -45,12 +50,33 @@ static bool is_plain_ascii(char byte, char quote)
     return (unsigned char)byte >= 0x20 && (unsigned char)byte < 0x80 && byte != quote && byte != '\\';
 }
 
+/* Not 0 if one of eight bytes is zero (and never else for the lowest such one). */
+static uint64_t zero_bytes(uint64_t eight)
+{
+    return (eight - BYTES_OF(0x01)) & ~eight & BYTES_OF(0x80);
+}
+
+/* Whether one of eight bytes is not plain ASCII. */
+static bool has_odd_byte(uint64_t eight, char quote)
+{
+    /* below 0x20 a byte borrows from its highest bit */
+    uint64_t control = (eight - BYTES_OF(0x20)) & ~eight & BYTES_OF(0x80);
+    return (eight & BYTES_OF(0x80)) | control | zero_bytes(eight ^ BYTES_OF((unsigned char)quote)) |
+           zero_bytes(eight ^ BYTES_OF('\\'));
+}
+
 /* The size of what may stand as it is from `at` on, a run of ASCII or one character;
  * 0 = write_escaped(). */
 static size_t plain_size(struct str text, size_t at, char quote)
 {
     size_t end = at;
     uint32_t code;
+    uint64_t eight;
+    for (; text.size - end >= sizeof eight; end += sizeof eight) {
+        memcpy(&eight, text.data + end, sizeof eight);
+        if (has_odd_byte(eight, quote))
+            break;
+    }
     while (end < text.size && is_plain_ascii(text.data[end], quote))
         end++;
     if (end > at || (unsigned char)text.data[at] < 0x80)

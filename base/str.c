@@ -22,6 +22,8 @@ bool str_equal_nocase(struct str a, struct str b)
 {
     if (a.size != b.size)
         return false;
+    if (a.size == 0 || memcmp(a.data, b.data, a.size) == 0)
+        return true;
     for (size_t i = 0; i < a.size; i++) {
         if (to_lower(a.data[i]) != to_lower(b.data[i]))
             return false;

@@ -6,6 +6,7 @@
 #include "server/grpc/status.h"
 #include "server/http/respond_private.h"
 #include "server/port/port.h"
+#include "server/stream/scratch.h"
 
 enum { ANSWER_TURN = 1024 * 1024 /**< bytes before other connections have their turn */ };
 
@@ -108,13 +109,15 @@ static bool answer_encode(struct grpc_answer *answer, const struct grpc_message_
                           struct arena *arena, struct buf *bytes, struct str *why)
 {
     const struct grpc_call *call = answer->call;
-    const struct message_encoding empty = {.fill_required = true};
+    const struct message_encoding encoding = {.fill_required = !config, .scratch = arena};
     struct message_problems problems = {.arena = arena};
     const struct json *value = config
                                    ? template_json(config->template, &answer->job.context, arena)
                                    : json_object(arena);
-    int error = message_encode(call->config.pool, call->method->output, value,
-                               config ? NULL : &empty, bytes, &problems);
+    size_t frame = grpc_frame_open(bytes);
+    int error = message_encode(call->config.pool, call->method->output, value, &encoding, bytes,
+                               &problems);
+    grpc_frame_close(bytes, frame);
     if (error)
         *why = arena_copy(answer->arena,
                           problems.first ? problems.first->message : STR("it is too large"));
@@ -128,7 +131,6 @@ static ptrdiff_t answer_send(struct grpc_answer *answer)
     const struct grpc_message_config *config = answer_config(answer);
     bool single = !call->method->server_streaming;
     struct str why = {0};
-    struct buf bytes;
     if (answers_each(answer) && answer->turn) {
         answer_asks(answer, answer->turn);
         answer->answered = answer->turn;
@@ -137,16 +139,16 @@ static ptrdiff_t answer_send(struct grpc_answer *answer)
     answer->sent++;
     if (config && config->encoded_as == call->method->output) {
         grpc_call_send(call, config->encoded);
-        return (ptrdiff_t)config->encoded.size + 1;
+        return (ptrdiff_t)config->encoded.size;
     }
     /* there may be millions of them: their memory does not wait for the end of the exchange */
     struct arena *arena = single ? answer->arena : arena_new();
-    buf_init(&bytes, BUF_OWN);
-    bool good = answer_encode(answer, config, arena, &bytes, &why);
-    ptrdiff_t size = (ptrdiff_t)bytes.size + 1;
+    struct buf *bytes = &server_scratch(answer->exchange->stream->port->server)->packed;
+    scratch_reset(bytes);
+    bool good = answer_encode(answer, config, arena, bytes, &why);
+    ptrdiff_t size = (ptrdiff_t)bytes->size;
     if (good)
-        grpc_call_send(call, buf_str(&bytes));
-    buf_clear(&bytes);
+        grpc_call_send(call, buf_str(bytes));
     if (!single)
         arena_free(arena);
     answer_asks(answer, call->first);
@@ -274,7 +276,8 @@ static void answer_begin(struct grpc_answer *answer)
     struct grpc_call *call = answer->call;
     struct headers metadata = {0};
     answer->begun = true;
-    answer->due_ns = clock_now();
+    if (respond && respond->every)
+        answer->due_ns = clock_now();
     if (respond && respond->compress == COMPRESS_GZIP &&
         headers_has_token(&answer->exchange->request.headers, STR("grpc-accept-encoding"),
                           STR("gzip")))

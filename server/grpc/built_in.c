@@ -71,7 +71,9 @@ static void send_health(struct grpc_call *call, int status)
 {
     struct buf message;
     buf_init(&message, BUF_OWN);
+    size_t frame = grpc_frame_open(&message);
     wire_put_number(&message, 1, WIRE_VARINT, (uint64_t)status);
+    grpc_frame_close(&message, frame);
     grpc_call_send(call, buf_str(&message));
     buf_clear(&message);
 }
@@ -253,7 +255,9 @@ static void reflect(struct grpc_call *call)
     for (; call->first; call->first = call->first->next) {
         struct buf message;
         buf_init(&message, BUF_OWN);
+        size_t frame = grpc_frame_open(&message);
         put_answer(&message, call->config.pool, call->first->bytes);
+        grpc_frame_close(&message, frame);
         grpc_call_send(call, buf_str(&message));
         buf_clear(&message);
     }

@@ -353,25 +353,25 @@ static bool flaws_need_message(const struct grpc_call *call)
     return flaws->truncated || flaws->oversized || flaws->compressed_flag || flaws->invalid;
 }
 
-/** Sends the first message as the faults have it. */
-static void send_flawed(struct grpc_call *call, struct str message, bool compressed)
+/** Sends a message that may be compressed; the first one as the faults have it. */
+static void send_as(struct grpc_call *call, struct str message, bool compressed, bool flawed)
 {
     const struct grpc_flaws *flaws = &call->flaws;
     unsigned char head[GRPC_FRAME_HEAD];
-    if (flaws->invalid) {
+    if (flawed && flaws->invalid) {
         /* a field that goes on beyond its end */
         message = STR("\x0a\x7f");
         compressed = false;
     }
     uint32_t length = (uint32_t)message.size;
-    if (flaws->truncated) {
+    if (flawed && flaws->truncated) {
         length = message.size ? length : 1;
         message.size /= 2;
     }
-    if (flaws->oversized)
+    if (flawed && flaws->oversized)
         length = (uint32_t)flaws->oversized;
     call->broken = length != message.size;
-    grpc_frame_head(head, compressed || flaws->compressed_flag, length);
+    grpc_frame_head(head, compressed || (flawed && flaws->compressed_flag), length);
     exchange_body(call->exchange, (struct str){(const char *)head, sizeof head});
     exchange_body(call->exchange, message);
 }
@@ -395,36 +395,34 @@ void grpc_call_head(struct grpc_call *call, const struct headers *extra, bool no
     exchange_head(exchange, &head);
 }
 
-void grpc_call_send(struct grpc_call *call, struct str message)
+void grpc_call_send(struct grpc_call *call, struct str frame)
 {
-    unsigned char head[GRPC_FRAME_HEAD];
     struct buf packed;
     if (call->broken)
         return;
+    bool flawed = call->sent++ == 0 && flaws_need_message(call);
+    if (call->answer_encoding == GRPC_IDENTITY && !flawed) {
+        exchange_body(call->exchange, frame);
+        return;
+    }
     buf_init(&packed, BUF_OWN);
+    struct str message = str_from(frame, GRPC_FRAME_HEAD);
     bool compressed = call->answer_encoding != GRPC_IDENTITY &&
                       grpc_compress(call->answer_encoding, message, &packed) == 0;
-    if (compressed)
-        message = buf_str(&packed);
-    if (call->sent++ == 0 && flaws_need_message(call)) {
-        send_flawed(call, message, compressed);
-    } else {
-        grpc_frame_head(head, compressed, (uint32_t)message.size);
-        exchange_body(call->exchange, (struct str){(const char *)head, sizeof head});
-        exchange_body(call->exchange, message);
-    }
+    send_as(call, compressed ? buf_str(&packed) : message, compressed, flawed);
     buf_clear(&packed);
 }
 
 /** What faults do before the end of an answer. */
 static void finish_flawed(struct grpc_call *call)
 {
+    static const char empty_frame[GRPC_FRAME_HEAD];
     const struct grpc_flaws *flaws = &call->flaws;
     bool needs = flaws->extra || flaws->no_trailers || (flaws_need_message(call) && !call->sent);
     if (needs && call->exchange->state == EXCHANGE_WAITING)
         grpc_call_head(call, NULL, true);
     if ((flaws_need_message(call) && !call->sent) || flaws->extra)
-        grpc_call_send(call, STR(""));
+        grpc_call_send(call, (struct str){empty_frame, sizeof empty_frame});
 }
 
 static struct str status_text(struct arena *arena, int status)

@@ -77,8 +77,8 @@ bool grpc_call_is_bidirectional(const struct grpc_call *call);
 void grpc_call_go_on(struct grpc_call *call);
 /** Begins the answer with the head of gRPC; `extra` may be NULL. */
 void grpc_call_head(struct grpc_call *call, const struct headers *extra, bool no_date);
-/** Sends one message. */
-void grpc_call_send(struct grpc_call *call, struct str message);
+/** Sends one message: the frame of it, as grpc_frame_close() leaves it. */
+void grpc_call_send(struct grpc_call *call, struct str frame);
 /** Ends it with a status and trailers (may be NULL); without a head before, by one block alone. */
 void grpc_call_finish(struct grpc_call *call, int status, struct str message,
                       const struct headers *trailers);

@@ -80,6 +80,21 @@ void grpc_frame_head(unsigned char head[GRPC_FRAME_HEAD], uint8_t flag, uint32_t
         head[1 + i] = (unsigned char)(length >> (24 - 8 * i));
 }
 
+size_t grpc_frame_open(struct buf *into)
+{
+    static const char room[GRPC_FRAME_HEAD];
+    (void)!buf_append(into, (struct str){room, sizeof room});
+    return into->size;
+}
+
+void grpc_frame_close(struct buf *into, size_t mark)
+{
+    size_t length = into->size - mark;
+    into->full = into->full || length > UINT32_MAX;
+    if (mark >= GRPC_FRAME_HEAD && !into->full)
+        grpc_frame_head((unsigned char *)into->data + mark - GRPC_FRAME_HEAD, 0, (uint32_t)length);
+}
+
 int grpc_frame_write(struct buf *into, bool compressed, struct str message)
 {
     unsigned char head[GRPC_FRAME_HEAD];

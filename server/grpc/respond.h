@@ -25,7 +25,7 @@ struct grpc_message_config {
     const struct json *shape; /**< its values, each with its place; null with `boolean` set where a
                                  template stands */
     struct place place;
-    /* of one without templates, once it was checked: as it goes onto the wire, by that type */
+    /* of one without templates, once it was checked: its frame, by that type */
     struct str encoded;
     const struct proto_message *encoded_as; /**< NULL: it is encoded for each answer */
 };
