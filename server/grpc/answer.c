@@ -111,12 +111,11 @@ static bool answer_encode(struct grpc_answer *answer, const struct grpc_message_
     const struct grpc_call *call = answer->call;
     const struct message_encoding encoding = {.fill_required = !config, .scratch = arena};
     struct message_problems problems = {.arena = arena};
-    const struct json *value = config
-                                   ? template_json(config->template, &answer->job.context, arena)
-                                   : json_object(arena);
+    const struct json *value =
+        config ? template_json(config->template, &answer->job.context, arena) : json_object(arena);
     size_t frame = grpc_frame_open(bytes);
-    int error = message_encode(call->config.pool, call->method->output, value, &encoding, bytes,
-                               &problems);
+    int error =
+        message_encode(call->config.pool, call->method->output, value, &encoding, bytes, &problems);
     grpc_frame_close(bytes, frame);
     if (error)
         *why = arena_copy(answer->arena,
@@ -349,8 +348,13 @@ void grpc_answer_start(struct exchange *exchange, const struct respond_job *job)
     exchange->responder = answer;
     exchange->responder_gone = answer_gone;
     exchange->responder_writable = answer_writable;
-    if (answer_deadline(answer))
-        timer_start_at(&answer->deadline, answer_deadline(answer));
+    int64_t due = answer_deadline(answer);
+    if (due && due <= clock_now()) {
+        answer_late(&answer->deadline);
+        return;
+    }
+    if (due)
+        timer_start_at(&answer->deadline, due);
     if (job->delay_ns > 0)
         timer_start(&answer->step, job->delay_ns);
     else

@@ -249,11 +249,13 @@ static void put_answer(struct buf *into, const struct protos *protos, struct str
     put_error(into, GRPC_INVALID_ARGUMENT, "the request asks for nothing");
 }
 
-/** Answers what was asked, and ends behind the client. */
+/** Answers what was asked, as far as the client takes it, and ends behind the client. */
 static void reflect(struct grpc_call *call)
 {
-    for (; call->first; call->first = call->first->next) {
+    for (; call->first && !call->status; call->first = call->first->next) {
         struct buf message;
+        if (exchange_queued(call->exchange) > STREAM_HIGH_MARK)
+            return;
         buf_init(&message, BUF_OWN);
         size_t frame = grpc_frame_open(&message);
         put_answer(&message, call->config.pool, call->first->bytes);
@@ -266,6 +268,11 @@ static void reflect(struct grpc_call *call)
         return;
     call->more = NULL;
     grpc_call_finish(call, call->status, call->why, NULL);
+}
+
+static void reflect_on(struct exchange *exchange)
+{
+    reflect(exchange->call);
 }
 
 void grpc_built_in_answer(struct grpc_call *call)
@@ -281,6 +288,7 @@ void grpc_built_in_answer(struct grpc_call *call)
     }
     grpc_call_head(call, NULL, true);
     call->more = reflect;
+    call->exchange->responder_writable = reflect_on;
     grpc_call_go_on(call);
     reflect(call);
 }

@@ -70,18 +70,17 @@ static void call_begin_early(struct grpc_call *call)
 static void call_late(struct timer *timer)
 {
     struct grpc_call *call = CONTAINER_OF(timer, struct grpc_call, late);
-    if (call->exchange->state != EXCHANGE_READING || call->early)
+    struct exchange *exchange = call->exchange;
+    if (exchange->state == EXCHANGE_ANSWERING && call->built_in) {
+        call->more = NULL;
+        exchange_forgotten(exchange);
+        grpc_call_finish(call, GRPC_DEADLINE_EXCEEDED, STR("Deadline Exceeded"), NULL);
+        return;
+    }
+    if (exchange->state != EXCHANGE_READING || call->early)
         return;
     call_fail(call, GRPC_DEADLINE_EXCEEDED, STR("Deadline Exceeded"));
     call_begin_early(call);
-}
-
-static bool is_grpc_type(struct str type)
-{
-    struct str begin = STR("application/grpc");
-    return type.size >= begin.size && str_equal_nocase(str_slice(type, 0, begin.size), begin) &&
-           (type.size == begin.size || type.data[begin.size] == '+' ||
-            type.data[begin.size] == ';');
 }
 
 /** The call of an exchange; made at the first time. NULL: the request is none of gRPC. */
@@ -92,7 +91,7 @@ static struct grpc_call *call_of(struct exchange *exchange)
     if (exchange->call)
         return exchange->call;
     if (!str_is(request->method, "POST") ||
-        !is_grpc_type(headers_get(&request->headers, STR("content-type"))))
+        !grpc_is_content_type(headers_get(&request->headers, STR("content-type"))))
         return NULL;
     struct arena *arena = exchange_arena(exchange);
     struct grpc_call *call = arena_alloc(arena, sizeof *call);
@@ -135,9 +134,9 @@ static void call_journal(struct grpc_call *call)
 }
 
 /** The bytes of a frame as they were before compression, in the arena; false: it failed. */
-static bool call_unpack(struct grpc_call *call, const struct grpc_frame *frame, struct str *bytes)
+static bool call_unpack(struct grpc_call *call, const struct grpc_frame *frame, struct arena *arena,
+                        struct str *bytes)
 {
-    struct arena *arena = exchange_arena(call->exchange);
     struct buf plain;
     if (!frame->compressed || call->encoding == GRPC_IDENTITY) {
         *bytes = arena_copy(arena, frame->bytes);
@@ -156,36 +155,48 @@ static bool call_unpack(struct grpc_call *call, const struct grpc_frame *frame, 
         call_fail(call, GRPC_INTERNAL, STR("a message cannot be decompressed"));
     if (decoded == GRPC_DECODE_LARGE)
         call_fail(call, GRPC_RESOURCE_EXHAUSTED,
-                  arena_printf(arena, "a message is larger than %llu bytes when decompressed",
+                  arena_printf(exchange_arena(call->exchange),
+                               "a message is larger than %llu bytes when decompressed",
                                (unsigned long long)call->config.max_message));
     return decoded == GRPC_DECODED;
 }
 
+/** A message as JSON; false: it failed. */
+static bool call_decode(struct grpc_call *call, struct grpc_received *received, struct arena *arena)
+{
+    const struct message_decoding decoding = {.defaults = true};
+    struct message_problem problem;
+    if (!call->method)
+        return true;
+    received->json = message_decode(arena, call->config.pool, call->method->input, received->bytes,
+                                    &decoding, &problem);
+    if (!received->json)
+        call_fail(call, GRPC_INTERNAL,
+                  arena_printf(exchange_arena(call->exchange),
+                               "a message of the request cannot be read: " STR_FMT " (at byte %zu)",
+                               STR_ARG(problem.message), problem.offset));
+    return received->json;
+}
+
 static void call_add(struct grpc_call *call, const struct grpc_frame *frame)
 {
-    struct arena *arena = exchange_arena(call->exchange);
+    /* of a client's stream only the first message is matched and shown: the others need no memory
+     * once they were checked */
+    bool keeps = !call->first || call->built_in || grpc_call_is_bidirectional(call);
+    struct arena *arena = keeps ? exchange_arena(call->exchange) : arena_new();
     struct grpc_received *received = arena_alloc(arena, sizeof *received);
-    if (!call_unpack(call, frame, &received->bytes))
-        return;
-    if (call->method) {
-        const struct message_decoding decoding = {.defaults = true};
-        struct message_problem problem;
-        received->json = message_decode(arena, call->config.pool, call->method->input,
-                                        received->bytes, &decoding, &problem);
-        if (!received->json) {
-            call_fail(call, GRPC_INTERNAL,
-                      arena_printf(arena,
-                                   "a message of the request cannot be read: " STR_FMT
-                                   " (at byte %zu)",
-                                   STR_ARG(problem.message), problem.offset));
-            return;
-        }
+    bool good =
+        call_unpack(call, frame, arena, &received->bytes) && call_decode(call, received, arena);
+    if (good && keeps) {
+        *(call->last ? &call->last->next : &call->first) = received;
+        call->last = received;
     }
-    *(call->last ? &call->last->next : &call->first) = received;
-    call->last = received;
-    call->count++;
-    if (!call->built_in)
+    if (good)
+        call->count++;
+    if (good && !call->built_in)
         call_journal(call);
+    if (!keeps)
+        arena_free(arena);
 }
 
 /** Takes messages out of bytes that came. */
@@ -292,6 +303,8 @@ static bool call_arrived(struct exchange *exchange)
         return false;
     exchange->state = EXCHANGE_WAITING;
     exchange->journalled = true;
+    if (call->deadline_ns)
+        timer_start_at(&call->late, call->deadline_ns);
     grpc_built_in_answer(call);
     return true;
 }

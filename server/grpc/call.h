@@ -60,7 +60,7 @@ struct grpc_call {
     bool early;          /**< its answer begins before it is whole */
     bool ended;          /**< the client's half has ended */
     int64_t deadline_ns; /**< monotonic; 0 = none */
-    struct timer late;   /**< the deadline, while the request is read */
+    struct timer late;   /**< the deadline: while the request is read, and of a built-in call */
     struct grpc_flaws flaws;
     uint64_t sent; /**< messages of the answer */
     bool broken;   /**< the answer's frames are: no further message is sent */
