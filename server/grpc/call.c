@@ -173,8 +173,8 @@ static bool call_decode(struct grpc_call *call, struct grpc_received *received, 
     if (!received->json)
         call_fail(call, GRPC_INTERNAL,
                   arena_printf(exchange_arena(call->exchange),
-                               "a message of the request cannot be read: " STR_FMT " (at byte %zu)",
-                               STR_ARG(problem.message), problem.offset));
+                               "a message of the request cannot be read: " STR_FMT,
+                               STR_ARG(problem.message)));
     return received->json;
 }
 
