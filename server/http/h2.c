@@ -196,6 +196,8 @@ static void look_arrived(struct h2_exchange *x)
 {
     struct h2 *h2 = x->h2;
     x->arrived = false;
+    /* the end of its body is told with the request: it must not hide what is noticed later */
+    x->more = x->more && x->connect;
     if (x->closed || x->ended)
         h2_notice(x);
     x->exchange.request.body = buf_str(&x->body);
