@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Speed, measured beside peers in one run: medians, and ratios within the run.
 
-    bench/bench.py [NAME ...]     start many stand-in idle timers tls h2c proxy faults http-proxy
+    bench/bench.py [NAME ...]     start many stand-in idle timers tls h2c proxy faults http-proxy grpc
 """
 import contextlib
 import json
@@ -316,8 +316,8 @@ def nghttpd_held(folder):
         process.wait(10)
 
 
-def h2load(port, seconds=4):
-    out = subprocess.run(pin(1) + ["h2load", "-c8", "-m32", "-D", str(seconds), f"http://127.0.0.1:{port}/ok"],
+def h2load(port, seconds=4, path="/ok", more=()):
+    out = subprocess.run(pin(1) + ["h2load", "-c8", "-m32", "-D", str(seconds), *more, f"http://127.0.0.1:{port}{path}"],
                          check=True, capture_output=True, text=True).stdout
     for line in out.splitlines():
         numbers = line.replace(",", "").split()
@@ -465,9 +465,150 @@ def bench_http_proxy(folder):
           f"ratio {median_ratio([x[1] for x in ours], [x[1] for x in theirs]):.2f}  (goal: 1.3)")
 
 
+ECHO_PROTO = """syntax = "proto3";
+package bench;
+message Text { string text = 1; int64 number = 2; }
+service Echo {
+  rpc Same(Text) returns (Text);
+  rpc Fixed(Text) returns (Text);
+}
+"""
+
+# a field `text` of 96 bytes and a `number` of two: a message of 100 bytes, 105 with its frame
+ECHO_MESSAGE = b"\x0a\x60" + b"t" * 96 + b"\x10\x07"
+# the same two fields in a body of that size
+ECHO_JSON = b'{"text":"' + b"t" * 83 + b'","number":7}'
+ECHO_FRAME = b"\x00" + len(ECHO_MESSAGE).to_bytes(4, "big") + ECHO_MESSAGE
+
+HOLD_GRPC = """name: hold
+timeout: 1h
+upstreams:
+  rpcs:
+    protocol: grpc
+    port: %d
+    protosets: [echo.binpb]
+    limits: {idle: none}
+    optional: true
+    routes:
+      - match: {rpc: bench.Echo/Same}
+        respond: {message: {text: "{{ message $.text }}", number: "{{ message $.number }}"}}
+      - match: {rpc: bench.Echo/Fixed}
+        respond: {message: {text: TEXT, number: 7}}
+  api:
+    protocol: h2c
+    port: %d
+    limits: {idle: none}
+    optional: true
+    routes:
+      - match: POST /same
+        respond: {json: {text: "{{ request.json $.text }}", number: "{{ request.json $.number }}"}}
+      - match: POST /fixed
+        respond: {body: BODY}
+clients:
+  hold: {run: [cat, "%s"]}
+""".replace("TEXT", "t" * 96).replace("BODY", "b" * 105)
+
+GRPC_START = """name: a port of gRPC
+upstreams:
+  api: {protocol: grpc, %s, optional: true}
+steps:
+  - verify: {connections: {to: api, count: 0}}
+"""
+
+GRPCIO_ECHO = """
+import sys
+from concurrent import futures
+import grpc
+def same(data):
+    return data
+echo = grpc.method_handlers_generic_handler("bench.Echo", {name: grpc.unary_unary_rpc_method_handler(
+    lambda request, context: request, same, same) for name in ("Same", "Fixed")})
+server = grpc.server(futures.ThreadPoolExecutor(max_workers=4))
+server.add_generic_rpc_handlers((echo,))
+server.add_insecure_port("127.0.0.1:" + sys.argv[1])
+server.start()
+server.wait_for_termination()
+"""
+
+
+@contextlib.contextmanager
+def grpc_held(folder):
+    rpcs, api = free_port(), free_port()
+    fifo = os.path.join(folder, "hold")
+    os.mkfifo(fifo)
+    spec = os.path.join(folder, "grpc.yaml")
+    with open(spec, "w", encoding="utf-8") as file:
+        file.write(HOLD_GRPC % (rpcs, api, fifo))
+    process = subprocess.Popen(pin(0) + [PROGRAM, "-q", spec])
+    try:
+        wait_port(rpcs)
+        wait_port(api)
+        yield rpcs, api
+    finally:
+        os.close(os.open(fifo, os.O_WRONLY))
+        process.wait(20)
+        os.unlink(fifo)
+
+
+@contextlib.contextmanager
+def grpcio_held():
+    port = free_port()
+    # Debian's Python has Debian's grpcio
+    process = subprocess.Popen(pin(0) + ["/usr/bin/python3", "-c", GRPCIO_ECHO, str(port)])
+    try:
+        wait_port(port)
+        yield port
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+def post_load(port, path, body, seconds=2):
+    return h2load(port, seconds, path, ("-d", body, "-H", "te: trailers", "-H", "content-type: application/grpc"))
+
+
+def bench_grpc_start(folder):
+    """What a proto adds to a port of the same protocol: bare is the same with an h2c port."""
+    specs = {"bare": CLEAR_PORT.replace("protocol: http,", "protocol: h2c,"), "proto": GRPC_START % "protos: echo.proto",
+             "protoset": GRPC_START % "protosets: echo.binpb"}
+    times = {name: [] for name in specs}
+    for name, text in specs.items():
+        with open(os.path.join(folder, f"{name}.yaml"), "w", encoding="utf-8") as file:
+            file.write(text)
+    for _ in range(60):
+        for name in specs:
+            times[name].append(spawn_ms(pin(0) + [PROGRAM, "-q", os.path.join(folder, f"{name}.yaml")]))
+    added = {name: statistics.median(a - b for a, b in zip(times[name], times["bare"])) for name in ("proto", "protoset")}
+    print(f"grpc: a proto adds {added['proto']:.1f} ms to {statistics.median(times['bare']):.1f} ms, "
+          f"a protoset {added['protoset']:.2f} ms  (goals: 25 ms, 2 ms)")
+
+
+def bench_grpc(folder):
+    with open(os.path.join(folder, "echo.proto"), "w", encoding="utf-8") as file:
+        file.write(ECHO_PROTO)
+    subprocess.run(["protoc", "-I", folder, "--descriptor_set_out", f"{folder}/echo.binpb", f"{folder}/echo.proto"], check=True)
+    body = os.path.join(folder, "body")
+    with open(body, "wb") as file:
+        file.write(ECHO_FRAME)
+    plain_body = os.path.join(folder, "json")
+    with open(plain_body, "wb") as file:
+        file.write(ECHO_JSON)
+    bench_grpc_start(folder)
+    with grpc_held(folder) as (rpcs, api), grpcio_held() as peer:
+        for what, rpc, path in (("echo", "/bench.Echo/Same", "/same"), ("a fixed answer", "/bench.Echo/Fixed", "/fixed")):
+            ours, plain, theirs = [], [], []
+            for _ in range(5):
+                ours.append(post_load(rpcs, rpc, body))
+                plain.append(post_load(api, path, plain_body))
+                theirs.append(post_load(peer, rpc, body))
+            print(f"grpc: {what} {statistics.median(ours):.0f}/s, own h2c with JSON of that size {statistics.median(plain):.0f}/s, "
+                  f"ratio {median_ratio(ours, plain):.2f}; grpcio {statistics.median(theirs):.0f}/s, "
+                  f"ratio {median_ratio(ours, theirs):.1f}  (goals: 0.8, 5)")
+
+
 ALL = {"start": bench_start, "many": bench_many, "stand-in": bench_stand_in, "idle": bench_idle, "timers": bench_timers,
        "tls": bench_tls, "h2c": bench_h2c, "proxy": bench_proxy, "faults": bench_faults,
-       "http-proxy": bench_http_proxy}
+       "http-proxy": bench_http_proxy, "grpc": bench_grpc}
 
 if __name__ == "__main__":
     for name in sys.argv[1:] or ALL:

@@ -38,7 +38,7 @@ START_TEST(test_derives_from_http)
         enum grpc_status status;
     } rows[] = {
         {400, GRPC_INTERNAL},      {401, GRPC_UNAUTHENTICATED}, {403, GRPC_PERMISSION_DENIED},
-        {404, GRPC_UNIMPLEMENTED}, {429, GRPC_UNAVAILABLE},     {431, GRPC_INTERNAL},
+        {404, GRPC_UNIMPLEMENTED}, {429, GRPC_UNAVAILABLE},     {431, GRPC_UNKNOWN},
         {502, GRPC_UNAVAILABLE},   {503, GRPC_UNAVAILABLE},     {504, GRPC_UNAVAILABLE},
         {200, GRPC_UNKNOWN},       {418, GRPC_UNKNOWN},         {500, GRPC_UNKNOWN}};
     for (size_t i = 0; i < COUNT_OF(rows); i++)

@@ -2,7 +2,8 @@
  * Types from the far side: the reflection service of gRPC (v1, and v1alpha where there is no v1) is
  * asked for the file that defines a service, and for all that it imports.
  *
- * What an endpoint told of a service is kept for the rest of the scenario, so it is asked once.
+ * It is asked for its other services as well, and what it told is kept for the rest of the
+ * scenario: an endpoint is asked once.
  */
 #ifndef GOTO_RUNNER_CLIENT_GRPC_REFLECTION_H
 #define GOTO_RUNNER_CLIENT_GRPC_REFLECTION_H

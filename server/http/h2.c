@@ -793,6 +793,7 @@ void h2_upgraded(struct stream *stream, struct str settings, const struct reques
     h2_enter(h2);
     struct h2_exchange *x = h2_exchange_new(h2, 1);
     h2_past_open(&h2->past, 1);
+    arena_free(x->exchange.arena);
     x->exchange.arena = arena;
     x->exchange.request = *request;
     buf_clear(&x->body);
