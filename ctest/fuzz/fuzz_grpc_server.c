@@ -58,10 +58,11 @@ static void world_open(void)
     static struct upstream_config config;
     static struct source source;
     static struct diagnostics diagnostics;
+    static struct arena *arena;
     struct documents documents = {0};
     struct str why = {0};
     int error;
-    struct arena *arena = arena_new();
+    arena = arena_new();
     diagnostics_init(&diagnostics);
     source = (struct source){STR("ctest/specs/fuzz.yaml"), str_of(yaml)};
     struct reader reader = {.arena = arena, .diagnostics = &diagnostics};
