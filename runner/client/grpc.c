@@ -367,6 +367,9 @@ static void try_connected(void *context)
 static void try_disconnected(void *context, const char *name, struct str why, bool harness)
 {
     struct grpc_try *try = context;
+    /* the end of its call has told it why, and more exactly */
+    if (grpc_reflection_has_failed(try->reflection))
+        return;
     grpc_reflection_forget(try->reflection);
     try->reflection = NULL;
     grpc_client_call_forget(&try->call);

@@ -135,6 +135,11 @@ void grpc_reflection_cancel(struct grpc_reflection *reflection)
     grpc_reflection_forget(reflection);
 }
 
+bool grpc_reflection_has_failed(const struct grpc_reflection *reflection)
+{
+    return reflection && reflection->failed;
+}
+
 /** What is known is all: told in a turn of its own, when nothing of the call is under way. */
 static void conclude(struct grpc_reflection *reflection)
 {

@@ -39,6 +39,10 @@ void grpc_reflection_cancel(struct grpc_reflection *reflection);
 /** The same once the connection is gone. */
 void grpc_reflection_forget(struct grpc_reflection *reflection);
 
+/** Whether it knows that it fails, and is about to say so: it needs the connection no more. NULL:
+ * no. */
+bool grpc_reflection_has_failed(const struct grpc_reflection *reflection);
+
 /** What is kept of an endpoint; leaves both as they are when it was not asked yet. */
 void grpc_reflected_find(struct scenario *scenario, const struct endpoint *endpoint, struct str rpc,
                          const struct protos **types, const struct proto_method **method);
