@@ -332,7 +332,7 @@ static const struct row requests_rows[] = {
 };
 static const struct table requests_table = {
     TABLE_ROWS("requests", requests_rows),
-    .doc = "Requests read whole: it holds when the Nth has come and before it is answered.",
+    .doc = "Requests that have come: it holds when the Nth has, and before it is answered.",
     .shorthand = "to",
     .preset = counted_preset,
 };

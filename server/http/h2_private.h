@@ -1,7 +1,8 @@
 /**
  * What the files of HTTP/2 share: h2.c (connections and their end), h2_read.c (requests),
- * h2_write.c (answers), h2_exchange.c (their memory), h2_upgrade.c (h2c), h2_settings.c (SETTINGS,
- * windows), h2_flood.c (frames again and again), h2_error.c (names).
+ * h2_write.c (answers), h2_look.c (what happened to them), h2_exchange.c (their memory),
+ * h2_upgrade.c (h2c), h2_settings.c (SETTINGS, windows), h2_flood.c (frames again and again),
+ * h2_error.c (names).
  *
  * Work is done in turns: h2_enter() … h2_leave(). Callbacks of nghttp2 only take notes: an exchange
  * to which something happened is put into the queue `due`, and looked at behind them, where
@@ -158,10 +159,6 @@ void h2_enter(struct h2 *h2);
 void h2_leave(struct h2 *h2);
 /** Writes the frames that are ready now, if that is allowed here. */
 void h2_flush(struct h2 *h2);
-/** Has the exchange looked at. */
-void h2_notice(struct h2_exchange *x);
-/** Answered, but the client has not ended its request: the stream is reset a little later. */
-void h2_linger(struct h2_exchange *x);
 /** Submits RST_STREAM for a stream; nghttp2's notice of it finds no exchange. */
 void h2_submit_reset(struct h2 *h2, int32_t stream_id, uint32_t code);
 /** Whether a stream was reset by h2_submit_reset(), by what nghttp2 keeps for it. */
@@ -177,6 +174,15 @@ void h2_upgraded(struct stream *stream, struct str settings, const struct reques
 /** Journals that a request broke HTTP/2 or a limit. */
 void h2_journal_refused(struct h2 *h2, unsigned status, struct str why);
 const struct limits *h2_limits(const struct h2 *h2);
+
+/* h2_look.c */
+
+/** Has the exchange looked at. */
+void h2_notice(struct h2_exchange *x);
+/** Answered, but the client has not ended its request: the stream is reset a little later. */
+void h2_linger(struct h2_exchange *x);
+/** Looks at the next one that is due. */
+void h2_look(struct h2 *h2);
 
 /* h2_read.c */
 

@@ -90,12 +90,14 @@ static const struct row limits_rows[] = {
      "Bytes of a request's head: 431 beyond, 414 when the request line alone is too long. 'none' "
      "is 1 GiB."},
     {"body-size", &type_limit_size, offsetof(struct limits, body_size), 0, "16MiB",
-     "Bytes of a request's body: 413 beyond. 'none' is 1 GiB."},
+     "Bytes of a request's body: 413 beyond. 'none' is 1 GiB. Not written, it does not bound what "
+     "is sent on as it comes."},
     {"idle", &type_limit_time, offsetof(struct limits, idle_ns), 0, "60s",
      "A connection without a request (of tcp and tls: without a byte) for so long gets FIN."},
     {"read", &type_limit_time, offsetof(struct limits, read_ns), 0, "30s",
-     "A request that is not read whole within this time gets 408; of a script: a receive that has "
-     "not got what it waits for fails."},
+     "A request that is not read whole within this time gets 408 (not written: what is sent on as "
+     "it comes, when its client is silent for so long); of a script: a receive that has not got "
+     "what it waits for fails."},
     {"respond", &type_limit_time, offsetof(struct limits, respond_ns), 0, "none",
      "An answer not begun within this time is replaced by 503, one not finished is cut."},
     {"life", &type_limit_time, offsetof(struct limits, life_ns), 0, "none",
