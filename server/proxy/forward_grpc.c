@@ -43,7 +43,10 @@ bool forwarding_break_grpc(struct forwarding *forwarding, unsigned status, struc
 
 void leg_speak_grpc(struct leg *leg, const struct forwarding *forwarding)
 {
-    bool any = leg->endpoint.speech == ENDPOINT_BYTES || leg->endpoint.speech == ENDPOINT_EITHER;
-    if (any && leg->kind == LEG_CALL && grpc_request_is(&forwarding->exchange->request))
-        leg->endpoint.speech = ENDPOINT_HTTP2;
+    struct endpoint *endpoint = &leg->endpoint;
+    /* a port of HTTP/1 is spoken to as it speaks, right or wrong; of a program that is only what
+     * stands where nothing is written */
+    bool stays = endpoint->own && endpoint->speech == ENDPOINT_HTTP1;
+    if (!stays && leg->kind == LEG_CALL && grpc_request_is(&forwarding->exchange->request))
+        endpoint->speech = ENDPOINT_HTTP2;
 }
