@@ -334,7 +334,7 @@ static bool fault_meets(struct fault *fault, const struct exchange *exchange)
     if (fault->kind->each_request) {
         const struct fault_how *how = fault->kind->how;
         if (how->fits && !how->fits(exchange, fault->config)) {
-            fault->skipped[SKIP_TAKEN]++;
+            fault->skipped[exchange->by_hand ? SKIP_BY_HAND : SKIP_TAKEN]++;
             return false;
         }
         if (!fault_strikes_request(fault, exchange))
