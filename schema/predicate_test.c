@@ -179,9 +179,7 @@ enum outcome test_count(struct trial *trial, const struct test *test, const stru
                             json_kind_words(value));
     bool bytes = !list && !str_is_utf8(value->text, NULL);
     const char *unit = list ? "member" : bytes ? "byte" : "character";
-    size_t count = list    ? value->count
-                   : bytes ? value->text.size
-                           : str_characters(value->text);
+    size_t count = list ? value->count : bytes ? value->text.size : str_characters(value->text);
     struct trial inner = {
         .arena = trial->arena, .explain = trial->explain, .negated = trial->negated};
     enum outcome outcome =

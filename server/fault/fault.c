@@ -334,7 +334,9 @@ static bool fault_meets(struct fault *fault, const struct exchange *exchange)
     if (fault->kind->each_request) {
         const struct fault_how *how = fault->kind->how;
         if (how->fits && !how->fits(exchange, fault->config)) {
-            fault->skipped[how->unfit ? SKIP_UNFIT : SKIP_TAKEN]++;
+            fault->skipped[exchange->by_hand ? SKIP_BY_HAND
+                           : how->unfit      ? SKIP_UNFIT
+                                             : SKIP_TAKEN]++;
             return false;
         }
         if (!fault_strikes_request(fault, exchange))

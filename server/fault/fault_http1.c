@@ -20,15 +20,22 @@ enum part {
     PART_FRAMING = 16,
     PART_BODY = 32,
     PART_EXTRA = 64,
+    PART_MADE = PART_STATUS_LINE | PART_FIELDS | PART_FLOOD | PART_END_OF_HEAD | PART_FRAMING,
     PART_BEHIND_HEAD = PART_FRAMING | PART_BODY | PART_EXTRA,
     PART_ALL = 127,
 };
 
 /** Whether none of the parts is taken by a fault before. */
-static bool leaves(const struct exchange *exchange, unsigned parts)
+static bool is_untaken(const struct exchange *exchange, unsigned parts)
 {
     const struct h1_flaws *flaws = h1_flaws_of(exchange);
     return !flaws || !(flaws->parts & parts);
+}
+
+/** The same, and the answer has these parts: one that is written by hand goes out as it is. */
+static bool leaves(const struct exchange *exchange, unsigned parts)
+{
+    return !(exchange->by_hand && (parts & PART_MADE)) && is_untaken(exchange, parts);
 }
 
 static struct h1_flaws *take(struct exchange *exchange, unsigned parts)
@@ -141,7 +148,11 @@ HOW(cut);
 
 /* empty-response, garbage */
 
-FITS(instead, PART_ALL)
+static bool instead_fits(const struct exchange *exchange, const struct fault_config *config)
+{
+    (void)config;
+    return is_untaken(exchange, PART_ALL);
+}
 static bool empty_answer(struct exchange *exchange, const struct fault_config *config)
 {
     (void)config;

@@ -74,6 +74,9 @@ static struct str why_text(const struct fault *fault, struct arena *arena)
         return STR("another fault of the same connection left nothing of it to be seen");
     if (skipped[SKIP_TAKEN])
         return STR("another fault took over what it would have struck");
+    if (skipped[SKIP_BY_HAND])
+        return STR("the answer is `raw`: it goes out as it is written, without a head or framing "
+                   "that could be wrong");
     if (skipped[SKIP_AFTER])
         return after_text(fault, arena);
     if (skipped[SKIP_APPLY])

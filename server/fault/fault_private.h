@@ -17,6 +17,7 @@ enum fault_skip {
     SKIP_BROKEN,   /**< its TLS cannot be made */
     SKIP_COVERED,  /**< nothing would have been seen of it beside another one */
     SKIP_TAKEN,    /**< another one took over the request */
+    SKIP_BY_HAND,  /**< the answer is `raw`, or the same */
     SKIP_PROTOCOL, /**< another protocol was spoken */
     SKIP_UNFIT,    /**< it strikes none of its kind: `unfit` */
     SKIP_APPLY,    /**< it is for others: `apply` */

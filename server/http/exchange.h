@@ -175,6 +175,7 @@ struct exchange {
     bool telling;          /**< its journal entry is being told to observers */
     bool reused;           /**< its connection had a request before */
     bool journalled;       /**< the entry of its answer was written */
+    bool by_hand;          /**< its answer is to be `raw`: it has no head or framing of ours */
     char client[STREAM_ADDRESS_SIZE]; /**< filled by exchange_client() */
 };
 

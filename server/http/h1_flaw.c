@@ -459,17 +459,9 @@ static void flawed_finish(struct exchange *exchange, const struct headers *trail
     flaws_given(flaws);
 }
 
-/** Whether something is wrong that bytes written by hand do not have: a head, framing. */
-static bool flaws_spare_raw(const struct h1_flaws *flaws)
-{
-    return flaws->version.data || flaws->status_line.data || flaws->fields.size || flaws->flood ||
-           flaws->end != H1_END_RIGHT || flaws->framing != H1_FRAMED_RIGHT;
-}
-
 static void flawed_raw(struct exchange *exchange, struct str bytes)
 {
     struct h1_flaws *flaws = flaws_of(exchange);
-    struct port *port = exchange->stream->port;
     flaws->finished = true;
     if (flaws->instead != H1_ANSWER) {
         flaws_replace(flaws);
@@ -485,11 +477,6 @@ static void flawed_raw(struct exchange *exchange, struct str bytes)
         flaws_write(flaws, flaws->extra);
         flaws->x->written += flaws->extra.size;
     }
-    if (flaws->instead == H1_ANSWER && flaws_spare_raw(flaws))
-        journal_note(port->server->journal, ENTRY_NOTE, port->name_id,
-                     "request %llu: `raw` goes out as it is written: a fault of its head or its "
-                     "framing changed nothing",
-                     (unsigned long long)exchange->number);
     flaws_given(flaws);
 }
 

@@ -593,6 +593,11 @@ bool respond_fails(const struct respond *respond)
     return respond && respond->status.grpc && respond->status.grpc->code != 0;
 }
 
+bool respond_is_raw(const struct respond *respond)
+{
+    return respond->raw;
+}
+
 const struct list *respond_faults(const struct respond *respond)
 {
     return &respond->faults;

@@ -300,6 +300,7 @@ static bool answering_fails(const struct answering *answering)
 {
     const struct route *route = answering->route;
     const struct respond *respond = answering->job.respond;
+    answering->exchange->by_hand = respond && respond_is_raw(respond);
     return faults_answer(answering->upstream->faults, route->name,
                          route->config ? &route->config->faults : NULL,
                          respond ? respond_faults(respond) : NULL, answering->exchange);
