@@ -86,6 +86,7 @@ static const char *const kind_names[ENTRY_KINDS] = {
     [ENTRY_DIAL_END] = "dial-end",
     [ENTRY_FORWARD] = "forward",
     [ENTRY_MESSAGE] = "message",
+    [ENTRY_BYTES] = "bytes",
     [ENTRY_CHECK] = "check",
 };
 

@@ -71,6 +71,9 @@ enum entry_kind {
                           known are left out */
     ENTRY_MESSAGE, /**< a message of gRPC came; subject: port; connection; extra: stream id; value:
                       its number in the call, from 1; text: the rpc */
+    ENTRY_BYTES,   /**< bytes passed of which a check asks; subject: port; connection; request: of a
+                      tunnel, else 0; value: 0 received, 1 sent; extra: how many; flags: CUT where
+                      not all of them are kept; data: they. One without any says that it begins */
     ENTRY_CHECK,   /**< a check was judged; subject: its name; flags: PASSED/FAILED/SKIPPED; text:
                       first line of why */
     ENTRY_KINDS

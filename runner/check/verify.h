@@ -43,6 +43,9 @@ struct verify_item {
  * data where it is known only later. */
 bool verify_asks_requests(const struct verify_item *item, struct str *port);
 
+/** Whether it asks what passed over connections: that is kept only where somebody does. */
+bool verify_asks_bytes(const struct verify_item *item);
+
 /** The default name of an item: "requests to api: count 2". From the node as written. */
 struct str verify_title(struct arena *arena, const struct node *item);
 
