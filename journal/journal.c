@@ -21,7 +21,7 @@ enum { CHUNK_SIZE = 64 * 1024, FIRST_CHUNK = 4 * 1024, FIRST_ENTRIES = 64 };
 
 struct observer {
     unsigned number;
-    uint32_t kinds;
+    uint64_t kinds;
     journal_observer callback;
     void *context;
 };
@@ -52,7 +52,7 @@ struct journal {
     size_t observer_count;
     size_t observer_capacity;
     unsigned observer_number;
-    uint32_t observed; /**< kinds that anybody observes */
+    uint64_t observed; /**< kinds that anybody observes */
 };
 
 static const char *const kind_names[ENTRY_KINDS] = {
@@ -87,6 +87,7 @@ static const char *const kind_names[ENTRY_KINDS] = {
     [ENTRY_DIAL_END] = "dial-end",
     [ENTRY_FORWARD] = "forward",
     [ENTRY_MESSAGE] = "message",
+    [ENTRY_BYTES] = "bytes",
     [ENTRY_CHECK] = "check",
 };
 
@@ -239,7 +240,7 @@ static void journal_make_room(struct journal *journal)
 
 static void journal_tell(struct journal *journal, uint64_t number)
 {
-    uint32_t bit = UINT32_C(1) << journal_slot(journal, number)->kind;
+    uint64_t bit = JOURNAL_KIND(journal_slot(journal, number)->kind);
     if (!(journal->observed & bit))
         return;
     for (size_t i = 0; i < journal->observer_count; i++) {
@@ -370,7 +371,7 @@ static void journal_sum_observed(struct journal *journal)
         journal->observed |= journal->observers[i].kinds;
 }
 
-unsigned journal_observe(struct journal *journal, uint32_t kinds, journal_observer observer,
+unsigned journal_observe(struct journal *journal, uint64_t kinds, journal_observer observer,
                          void *context)
 {
     memory_grow(&journal->observers, journal->observer_count, &journal->observer_capacity,

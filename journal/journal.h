@@ -75,6 +75,9 @@ enum entry_kind {
                           known are left out */
     ENTRY_MESSAGE, /**< a message of gRPC came; subject: port; connection; extra: stream id; value:
                       its number in the call, from 1; text: the rpc */
+    ENTRY_BYTES,   /**< bytes passed of which a check asks; subject: port; connection; request: of a
+                      tunnel, else 0; value: 0 received, 1 sent; extra: how many; flags: CUT where
+                      not all of them are kept; data: they. One without any says that it begins */
     ENTRY_CHECK,   /**< a check was judged; subject: its name; flags: PASSED/FAILED/SKIPPED; text:
                       first line of why */
     ENTRY_KINDS
@@ -185,8 +188,13 @@ void journal_set_closed(struct journal *journal, uint64_t number, unsigned flags
  * Subject 0 = all. */
 uint64_t journal_count(const struct journal *journal, enum entry_kind kind, uint32_t subject);
 
-/** Adds an observer for the kinds of the mask (1u << kind). The returned number removes it. */
-unsigned journal_observe(struct journal *journal, uint32_t kinds, journal_observer observer,
+/** The bit of a kind in the mask of an observer. */
+#define JOURNAL_KIND(kind) (UINT64_C(1) << (kind))
+_Static_assert(ENTRY_KINDS <= 64, "each kind has a bit");
+
+/** Adds an observer for the kinds of the mask (JOURNAL_KIND(), or UINT64_MAX: all). The returned
+ * number removes it. */
+unsigned journal_observe(struct journal *journal, uint64_t kinds, journal_observer observer,
                          void *context);
 void journal_unobserve(struct journal *journal, unsigned number);
 

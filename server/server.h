@@ -42,6 +42,7 @@ struct server {
     uint8_t *hops;             /**< by the number of a connection's own port: stream_hops(); NULL */
     struct timer bytes_soon;   /**< active: bytes_moved() is to be called */
     bool closing;              /**< server_close_all() was called */
+    bool captures;             /**< a check asks what passes: server/stream/capture.h */
     int starved; /**< errno: why connections had to wait, or to end, for us; 0 = none had to */
     struct tls_authority *authority; /**< the run's CA; NULL until a certificate is wanted */
     struct call_pool *calls; /**< connections to far sides: proxy/call.h; NULL = there were none */

@@ -601,7 +601,7 @@ START_TEST(test_an_observer_may_kill_the_connection_anywhere)
         struct world w;
         world_init(&w);
         limits.body_size = 10;
-        journal_observe(w.rig.journal, 1u << kinds[i], observe_and_kill, &w);
+        journal_observe(w.rig.journal, JOURNAL_KIND(kinds[i]), observe_and_kill, &w);
         struct upload upload = {.size = 60, .open = true};
         peer_get(&w.peer, "/");
         peer_get(&w.peer, "/wait");
@@ -638,8 +638,8 @@ START_TEST(test_an_observer_may_reset_others_anywhere)
     struct world w;
     world_init(&w);
     journal_observe(w.rig.journal,
-                    1u << ENTRY_RESPONSE | 1u << ENTRY_RESET | 1u << ENTRY_GOAWAY |
-                        1u << ENTRY_REFUSED,
+                    JOURNAL_KIND(ENTRY_RESPONSE) | JOURNAL_KIND(ENTRY_RESET) |
+                        JOURNAL_KIND(ENTRY_GOAWAY) | JOURNAL_KIND(ENTRY_REFUSED),
                     observe_and_reset, &w);
     for (size_t i = 0; i < 8; i++)
         peer_get(&w.peer, "/wait");

@@ -651,7 +651,7 @@ START_TEST(test_an_observer_may_close_the_port_under_a_connection)
     struct heard heard = {0};
     rig_init(&rig);
     struct port *port = port_make_open(&rig);
-    journal_observe(rig.journal, 1u << ENTRY_CONNECTION, kill_it, port);
+    journal_observe(rig.journal, JOURNAL_KIND(ENTRY_CONNECTION), kill_it, port);
     int fd = rig_dial(port->number);
     int other = rig_dial(port->number);
     rig_until(&rig, heard_more(&heard, fd) && rig.server.streams == 0);

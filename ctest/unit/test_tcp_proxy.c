@@ -4,6 +4,7 @@
 
 #include "base/random.h"
 #include "server/proxy/tcp.h"
+#include "server/stream/capture.h"
 #include "server/stream/splice.h"
 #include "server/stream/stage.h"
 
@@ -298,6 +299,54 @@ START_TEST(test_much_arrives_byte_for_byte_in_both_directions)
     ck_assert_uint_gt(proxy.rig.server.pipe_count, 0);
     rig_until(&proxy.rig, proxy.rig.server.streams == 0);
     ck_assert_uint_eq(pipes_of(&proxy.rig.server), proxy.rig.server.pipe_count);
+    close(both.client);
+    close(both.far);
+    proxy_clear(&proxy);
+}
+END_TEST
+
+/** Compares what the record has of one direction; returns how much that is. */
+static size_t recorded(const struct rig *rig, bool sent, bool *cut)
+{
+    size_t size = 0;
+    for (uint64_t number = 1; number <= journal_last(rig->journal); number++) {
+        const struct entry *entry = journal_get(rig->journal, number);
+        if (entry->kind != ENTRY_BYTES || entry->value != sent)
+            continue;
+        ck_assert(!*cut);
+        if (entry->data_size)
+            ck_assert(memcmp(entry->data, pattern(size, false), entry->data_size) == 0);
+        size += entry->data_size;
+        *cut = entry->flags & ENTRY_CUT;
+    }
+    return size;
+}
+
+START_TEST(test_the_record_has_the_first_bytes_and_the_rest_is_fast)
+{
+    struct proxy proxy;
+    bool cut[2] = {false, false};
+    proxy_open(&proxy, PLAIN);
+    proxy.rig.server.captures = true;
+    struct both both = proxy_connect(&proxy);
+    struct transfer up = {both.client, both.far, 20 << 20, 0, 0, UINT64_MAX};
+    struct transfer down = {both.far, both.client, CAPTURE_MOST, 0, 0, UINT64_MAX};
+    for (int64_t end = clock_now() + 3 * RIG_PATIENCE_NS;
+         !transfer_done(&up) || !transfer_done(&down);) {
+        ck_assert_int_lt(clock_now(), end);
+        for (int i = 0; i < 16; i++)
+            transfer_send(&up, PIECE);
+        transfer_send(&down, PIECE);
+        loop_turn(proxy.rig.loop);
+        for (int i = 0; i < 16; i++)
+            transfer_take(&up, PIECE);
+        transfer_take(&down, PIECE);
+    }
+    rig_until(&proxy.rig, proxy.rig.server.streams == 0);
+    ck_assert_uint_eq(recorded(&proxy.rig, false, &cut[0]), CAPTURE_MOST);
+    ck_assert_uint_eq(recorded(&proxy.rig, true, &cut[1]), CAPTURE_MOST);
+    ck_assert(cut[0] && !cut[1]);
+    ck_assert_uint_gt(proxy.rig.server.pipe_count, 0);
     close(both.client);
     close(both.far);
     proxy_clear(&proxy);
@@ -699,6 +748,7 @@ UNIT_MAIN("tcp-proxy", test_each_half_ends_by_itself, test_the_far_side_may_end_
           test_an_end_behind_bytes_waits_until_the_far_side_stands,
           test_a_reset_is_passed_on_as_one, test_bytes_before_a_reset_arrive,
           test_much_arrives_byte_for_byte_in_both_directions,
+          test_the_record_has_the_first_bytes_and_the_rest_is_fast,
           test_a_slow_reader_hears_the_end_after_its_own, test_a_slow_reader_stops_a_fast_writer,
           test_behind_faults_too, test_a_stage_on_a_busy_connection_strikes_at_once,
           test_a_far_side_that_refuses_ends_the_client_by_fin, test_with_dial_first_it_is_a_reset,

@@ -50,6 +50,9 @@ unsigned verify_needs(const struct verify_item *item, struct str *port);
  * later. */
 struct str verify_dialling(const struct verify_item *item);
 
+/** Whether it asks what passed over connections: that is kept only where somebody does. */
+bool verify_asks_bytes(const struct verify_item *item);
+
 /** The default name of an item: "requests to api: count 2". From the node as written. */
 struct str verify_title(struct arena *arena, const struct node *item);
 

@@ -322,6 +322,18 @@ static void judge_concurrent(struct view *view)
 
 /* What must hold for each */
 
+/** "received of connection #3 at 5ms, still open" */
+static const char *each_title(const struct view *view, const struct picked *picked, const char *key)
+{
+    struct buf subject;
+    buf_init(&subject, BUF_OWN);
+    buf_printf(&subject, "%s of %s ", key, view->subject->noun);
+    view->subject->show(view, picked, &subject);
+    struct str title = arena_copy(view->failures->arena, buf_str(&subject));
+    buf_clear(&subject);
+    return title.data;
+}
+
 /** Tests a number of one entry; only the first failures are told one by one. */
 static bool each_test(struct view *view, const struct picked *picked,
                       const struct predicate *predicate, const char *key, int64_t number)
@@ -333,15 +345,80 @@ static bool each_test(struct view *view, const struct picked *picked,
     arena_free(arena);
     if (holds || ++view->failed_each > MOST_EACH)
         return true;
-    struct buf subject;
-    buf_init(&subject, BUF_OWN);
-    buf_printf(&subject, "%s of %s ", key, view->subject->noun);
-    view->subject->show(view, picked, &subject);
-    struct arena *kept = view->failures->arena;
-    failures_test(view->failures, predicate, arena_copy(kept, buf_str(&subject)).data,
-                  json_integer(kept, number));
-    buf_clear(&subject);
+    failures_test(view->failures, predicate, each_title(view, picked, key),
+                  json_integer(view->failures->arena, number));
     return false;
+}
+
+/** What is recorded of one direction of a connection. */
+struct passed {
+    struct buf bytes;
+    bool any; /**< bytes could pass */
+    bool cut; /**< more did than is kept */
+};
+
+/** A port speaks first, and then a connection is told of: the number of the entry behind that of
+ * the connection before. */
+static uint64_t passed_start(const struct view *view, const struct picked *picked)
+{
+    uint64_t number = picked->number;
+    for (; number > journal_first(view->journal); number--) {
+        const struct entry *entry = journal_get(view->journal, number - 1);
+        if (entry && entry->kind == ENTRY_CONNECTION && entry->subject == picked->entry->subject)
+            break;
+    }
+    return number;
+}
+
+static void passed_find(const struct view *view, const struct picked *picked, bool sent,
+                        struct passed *passed)
+{
+    const struct entry *connection = picked->entry;
+    buf_init(&passed->bytes, BUF_OWN);
+    for (uint64_t number = passed_start(view, picked); number <= journal_last(view->journal);
+         number++) {
+        const struct entry *entry = journal_get(view->journal, number);
+        if (!entry || entry->subject != connection->subject ||
+            entry->connection != connection->connection)
+            continue;
+        if (entry->kind == ENTRY_CONNECTION_END)
+            break;
+        if (entry->kind != ENTRY_BYTES)
+            continue;
+        passed->any = true;
+        if (entry->value != sent || !entry->extra)
+            continue;
+        buf_append(&passed->bytes, (struct str){entry->data, entry->data_size});
+        passed->cut = passed->cut || entry->flags & ENTRY_CUT;
+    }
+}
+
+/** The same as each_test() of what passed in one direction. */
+static void each_test_bytes(struct view *view, const struct picked *picked,
+                            const struct predicate *predicate, const char *key, bool sent)
+{
+    struct passed passed = {.any = false};
+    if (!predicate)
+        return;
+    passed_find(view, picked, sent, &passed);
+    struct arena *arena = arena_new();
+    bool judged = passed.any && !passed.cut;
+    bool holds = judged &&
+                 predicate_test(predicate, json_string(arena, buf_str(&passed.bytes)), arena, NULL);
+    arena_free(arena);
+    if (!holds && ++view->failed_each <= MOST_EACH) {
+        const char *title = each_title(view, picked, key);
+        struct arena *kept = view->failures->arena;
+        struct str bytes = arena_copy(kept, buf_str(&passed.bytes));
+        if (judged)
+            failures_test(view->failures, predicate, title, json_string(kept, bytes));
+        else
+            failures_say(view->failures, predicate_place(predicate), title,
+                         passed.cut ? "more passed than the 64 KiB that are kept of it"
+                                    : "no bytes could pass: it is of no port of bytes, and had no "
+                                      "tunnel");
+    }
+    buf_clear(&passed.bytes);
 }
 
 /** The same of a time that passed up to `end_ns`. */
@@ -366,6 +443,8 @@ void connection_judge(struct view *view, const struct picked *picked)
     const struct entry *entry = picked->entry;
     int64_t end_ns = connection_is_closed(entry) ? entry->value : journal_now(view->journal);
     each_test_time(view, picked, view->keys->lifetime, "lifetime", end_ns - entry->time_ns, end_ns);
+    each_test_bytes(view, picked, view->keys->received, "received", false);
+    each_test_bytes(view, picked, view->keys->sent, "sent", true);
 }
 
 void event_judge(struct view *view, const struct picked *picked)

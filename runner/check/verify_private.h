@@ -109,6 +109,8 @@ struct verify_keys {
     struct predicate *duration;
     struct predicate *lifetime;
     struct predicate *lag;
+    struct predicate *received;
+    struct predicate *sent;
     bool *alive;
     struct predicate *rss;
     struct predicate *cpu;

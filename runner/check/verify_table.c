@@ -137,16 +137,26 @@ static const struct row connections_rows[] = {
      "The highest number of them that were open at one time."},
     {"lifetime", &type_predicate_duration, AT(lifetime), 0, NULL,
      "How long each was open, up to the first FIN or RST; of one that still is: until now."},
+    {"received", &type_predicate_text, AT(received), 0, NULL,
+     "All bytes that came on each from its client, at most 64 KiB: on a port of bytes, or in the "
+     "tunnels of a proxy of HTTP."},
+    {"sent", &type_predicate_text, AT(sent), 0, NULL, "The same of what went to the client."},
 };
 static enum read_result connections_check(struct reader *reader, const struct node *node,
                                           void *into)
 {
+    static const char *const accepted[] = {"reused", "received", "sent"};
     const struct verify_keys *keys = into;
-    const struct node_pair *pair = node->kind == NODE_MAP ? node_find(node, STR("reused")) : NULL;
-    if (!keys->from.data || !pair)
-        return READ_OK;
-    diagnostics_add(reader->diagnostics, pair->key->place, "'reused' does not go with 'from'");
-    return READ_FAILED;
+    enum read_result result = READ_OK;
+    for (size_t i = 0; i < COUNT_OF(accepted) && keys->from.data && node->kind == NODE_MAP; i++) {
+        const struct node_pair *pair = node_find(node, str_of(accepted[i]));
+        if (!pair)
+            continue;
+        diagnostics_add(reader->diagnostics, pair->key->place, "'%s' does not go with 'from'",
+                        accepted[i]);
+        result = READ_FAILED;
+    }
+    return result;
 }
 
 static const struct table connections_table = {
@@ -460,6 +470,14 @@ struct str verify_dialling(const struct verify_item *item)
     if (!member || member->extra != &connections_subject)
         return (struct str){0};
     return ((const struct verify_keys *)item->subject.value)->from;
+}
+
+bool verify_asks_bytes(const struct verify_item *item)
+{
+    const struct member *member = item->subject.member;
+    const struct verify_keys *keys = item->subject.value;
+    return member && member->extra == &connections_subject &&
+           (!keys || keys->received || keys->sent);
 }
 
 /* Titles, from the nodes as written */

@@ -354,7 +354,7 @@ static const char *const subject_fields[ENTRY_KINDS] = {
     [ENTRY_NOTE] = "subject",        [ENTRY_CHECK] = "check",      [ENTRY_HANDSHAKE] = "port",
     [ENTRY_RESET] = "port",          [ENTRY_GOAWAY] = "port",      [ENTRY_FAULT] = "port",
     [ENTRY_DIAL] = "port",           [ENTRY_DIAL_FAILED] = "port", [ENTRY_DIAL_END] = "port",
-    [ENTRY_FORWARD] = "port",        [ENTRY_REQUEST_END] = "port",
+    [ENTRY_FORWARD] = "port",        [ENTRY_REQUEST_END] = "port", [ENTRY_BYTES] = "port",
 };
 
 /** What only some kinds have. The texts that all may have are written by the caller. */
@@ -392,6 +392,11 @@ static void fields_of_kind(struct line *line, const struct entry *entry)
         break;
     case ENTRY_GOAWAY:
         fields_frame(line, entry, "last-stream-id");
+        break;
+    case ENTRY_BYTES:
+        field_text(line, "direction", entry->value ? STR("response") : STR("request"));
+        field_unsigned(line, "bytes", entry->extra);
+        field_true_if(line, "cut", entry->flags & ENTRY_CUT);
         break;
     case ENTRY_REFUSED:
         field_unsigned_if(line, "status", entry->status);

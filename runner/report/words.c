@@ -303,6 +303,16 @@ static bool server_what(const struct journal *journal, const struct entry *entry
     case ENTRY_RESPONSE:
         print_response(journal, entry, number, times, into);
         return true;
+    case ENTRY_BYTES:
+        print_connection(entry, into);
+        if (!entry->extra) {
+            buf_append_string(into, ": its bytes are recorded");
+            return true;
+        }
+        buf_printf(into, ": %s ", entry->value ? "sent" : "received");
+        units_write_size(entry->extra, into);
+        print_text(": ", entry_text(entry), into);
+        return true;
     case ENTRY_MESSAGE:
         buf_printf(into, "message %lld", (long long)entry->value);
         print_text(" of ", entry_text(entry), into);

@@ -214,6 +214,7 @@ struct scenario *scenario_new(const struct scenario_spec *spec, const struct run
     scenario->checks.arena = scenario->arena;
     scenario->folder = absolute_folder(scenario->arena, spec->file->source.name);
     server_init(&scenario->server, loop, scenario->journal, scenario->seed);
+    scenario->server.captures = scenario->spec->asks_bytes;
     scenario->server.program = scenario_program_endpoint;
     timer_init(&scenario->timeout, loop, scenario_timed_out);
     timer_init(&scenario->doubt, loop, waits_doubt);

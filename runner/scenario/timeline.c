@@ -278,7 +278,7 @@ void timeline_init(struct scenario *scenario)
         event->name_id = journal_intern(scenario->journal, event->name);
         timer_init(&event->timer, scenario->loop, event_due);
     }
-    scenario->observer = journal_observe(scenario->journal, UINT32_MAX, scenario_observe, scenario);
+    scenario->observer = journal_observe(scenario->journal, UINT64_MAX, scenario_observe, scenario);
 }
 
 /** Reads an event with the variables of the run; false: a check failed. */

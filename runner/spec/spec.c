@@ -195,6 +195,29 @@ static bool scenario_runs_programs(const struct scenario_spec *scenario)
     return false;
 }
 
+static bool client_asks_bytes(const struct client_spec *client)
+{
+    for (size_t i = 0; client && i < client->count; i++) {
+        const struct chosen *verb = &client->read[i].verb;
+        if (verb->member && verb->member->type == &verify_type &&
+            (!verb->value || verify_asks_bytes(verb->value)))
+            return true;
+    }
+    return false;
+}
+
+/** Bytes are kept only where somebody asks for them. */
+static bool scenario_asks_bytes(const struct scenario_spec *scenario)
+{
+    const struct verify_item *items = scenario->verify.items;
+    bool asks = client_asks_bytes(scenario->finally);
+    for (size_t i = 0; i < scenario->verify.count; i++)
+        asks = asks || verify_asks_bytes(&items[i]);
+    for (size_t i = 0; i < scenario->client_count; i++)
+        asks = asks || client_asks_bytes(&scenario->clients[i]);
+    return asks;
+}
+
 /** What check_captures() hands to its visitor. */
 struct capture_check {
     struct reader *reader;
@@ -352,6 +375,7 @@ static void read_document(struct building *building, const struct spec_options *
     check_captures(building);
     take_names(building);
     scenario->runs_programs = scenario_runs_programs(scenario);
+    scenario->asks_bytes = scenario_asks_bytes(scenario);
 }
 
 static void read_documents(struct spec_file *file, const struct spec_options *options,

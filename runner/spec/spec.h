@@ -154,6 +154,7 @@ struct scenario_spec {
     struct list events; /**< of struct event_spec */
     struct list verify; /**< of struct verify_item */
     struct str *verify_titles;
+    bool asks_bytes;     /**< a verify item asks what passed over connections, or may */
     bool speaks_tls;     /**< a port of an upstream speaks TLS, or may at some time */
     bool runs_programs;  /**< a run verb, client, action or program anywhere */
     struct names *names; /**< what the document defines */

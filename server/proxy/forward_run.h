@@ -16,6 +16,7 @@
 #include "server/proxy/call.h"
 #include "server/proxy/forward_answer.h"
 #include "server/proxy/forward_edit.h"
+#include "server/stream/capture.h"
 
 enum {
     FORWARD_PIECE = 64 * 1024, /**< body bytes given on at once */
@@ -123,6 +124,7 @@ struct forwarding {
     struct forward_given given; /**< of one that was collected */
     struct str rest;            /**< of its body: what was not yet given */
     bool blocked;               /**< the client's connection is full */
+    struct capture capture;     /**< of a tunnel */
 };
 
 /* forward_leg.c */

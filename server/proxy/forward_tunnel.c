@@ -161,6 +161,19 @@ static void tunnel_settle(struct forwarding *forwarding)
     forwarding_finish(forwarding);
 }
 
+static void tunnel_capture(struct forwarding *forwarding, bool sent, struct str bytes)
+{
+    const struct exchange *exchange = forwarding->exchange;
+    capture_bytes(&forwarding->capture, exchange->stream, exchange->number, sent, bytes);
+}
+
+/** Bytes of the far side go to the client. */
+static void tunnel_give(struct forwarding *forwarding, struct str bytes)
+{
+    tunnel_capture(forwarding, true, bytes);
+    exchange_body(forwarding->exchange, bytes);
+}
+
 static size_t tunnel_bytes(struct exchange *exchange, struct str bytes)
 {
     struct forwarding *forwarding = exchange->responder;
@@ -172,6 +185,7 @@ static size_t tunnel_bytes(struct exchange *exchange, struct str bytes)
     while (taken < bytes.size && leg_queued(leg) <= STREAM_HIGH_MARK) {
         struct str part = str_slice(bytes, taken, STREAM_HIGH_MARK);
         taken += part.size;
+        tunnel_capture(forwarding, false, part);
         leg->offered += part.size;
         leg_write(leg, part);
     }
@@ -214,8 +228,9 @@ void forwarding_give_tunnel(struct forwarding *forwarding)
         forwarding_begin(forwarding);
         return;
     }
+    capture_start(exchange->stream, exchange->number);
     if (!forwarding->left)
-        exchange_body(exchange, buf_str(&leg->collected));
+        tunnel_give(forwarding, buf_str(&leg->collected));
     if (!forwarding->left && exchange->aborted)
         tunnel_client_ended(exchange);
     if (!forwarding->left && forwarding->far_ended)
@@ -235,7 +250,7 @@ void forwarding_tunnel_bytes(struct forwarding *forwarding, struct leg *leg, str
         return;
     }
     struct stream *stream = forwarding_enter(forwarding);
-    exchange_body(exchange, bytes);
+    tunnel_give(forwarding, bytes);
     if (!forwarding->left && exchange_queued(exchange) > STREAM_HIGH_MARK)
         leg_pause(leg, true);
     forwarding_exit(forwarding, stream);

@@ -3,6 +3,7 @@
 #include "server/proxy/tcp_private.h"
 
 #include "server/port/port.h"
+#include "server/stream/capture.h"
 #include "server/stream/scratch.h"
 
 #include <errno.h>
@@ -74,7 +75,8 @@ static void flow_drain(struct tcp_flow_state *flow, struct stream *from, struct 
 bool tcp_flow_pull(struct tcp_flow_state *flow, struct stream *from, struct stream *to,
                    ssize_t *got)
 {
-    if (!flow->bulk || !flow_is_clear(to))
+    if (!flow->bulk || !flow_is_clear(to) || stream_captures(from, false) ||
+        stream_captures(to, true))
         return false;
     GOTO_ASSERT(!flow->pipe);
     flow->pipe = pipe_take(from->server);

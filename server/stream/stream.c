@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "server/port/port.h"
+#include "server/stream/capture.h"
 #include "server/stream/scratch.h"
 #include "server/stream/stage.h"
 #include "server/stream/stream_private.h"
@@ -135,6 +136,8 @@ static void stream_keep(struct stream *stream, struct str bytes)
 void stream_offer(struct stream *stream, struct str bytes)
 {
     size_t taken = 0;
+    if (stream->capture)
+        capture_bytes(stream->capture, stream, 0, false, bytes);
     if (stream->input) {
         stream_keep(stream, bytes);
         stream_offer_input(stream);

@@ -16,6 +16,7 @@
 
 #include <sys/uio.h>
 
+struct capture;
 struct fault_strikes;
 struct port;
 struct server;
@@ -112,6 +113,7 @@ struct stream {
     struct stream_end *end;       /**< a close under way */
     struct fault_strikes *struck; /**< the faults that struck it (server/fault); one block of
                                      memory, freed with the stream; NULL = none did */
+    struct capture *capture; /**< what the record keeps of its bytes (capture.h); NULL = nothing */
     struct stream_peer peer;
     uint32_t name_id;    /**< in the journal: of the port, or of whom it was connected for */
     uint16_t end_flags;  /**< ENTRY_CLOSED_BY_…: who ended first; 0 = nobody yet */

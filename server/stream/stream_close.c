@@ -89,6 +89,7 @@ static void stream_freed(struct watcher *watcher)
     else
         dial_forget(stream);
     memory_free(stream->struck);
+    memory_free(stream->capture);
     memory_free(stream);
     if (--server->streams == 0 && server->closing && server->gone)
         server->gone(server);

@@ -1,5 +1,6 @@
 #include "base/memory.h"
 #include "server/port/port.h"
+#include "server/stream/capture.h"
 #include "server/stream/scratch.h"
 #include "server/stream/stage.h"
 #include "server/stream/stream_private.h"
@@ -236,33 +237,41 @@ void queue_write(struct stream *stream, const struct iovec *parts, int count)
         queue_push(stream, parts, count);
 }
 
-static bool stream_takes_writes(const struct stream *stream)
+/** Whether it takes what the protocol writes, which is then kept for the record. */
+static bool stream_takes(struct stream *stream, const struct iovec *parts, int count)
 {
-    return !stream->closing && !stream->closed && !stream->failed && !stream->finished;
+    if (stream->closing || stream->closed || stream->failed || stream->finished)
+        return false;
+    for (int i = 0; i < count && stream->capture; i++)
+        capture_bytes(stream->capture, stream, 0, true,
+                      (struct str){parts[i].iov_base, parts[i].iov_len});
+    return true;
+}
+
+static void stream_push(struct stream *stream, const struct iovec *parts, int count)
+{
+    queue_write(stream, parts, count);
+    if (stream->busy == 0)
+        stream_update(stream);
 }
 
 void stream_write(struct stream *stream, const struct iovec *parts, int count)
 {
     size_t size = parts_size(parts, count);
     GOTO_ASSERT(count <= STREAM_MOST_PARTS);
-    if (!stream_takes_writes(stream) || size == 0)
+    if (size == 0 || !stream_takes(stream, parts, count))
         return;
-    if (stream->top) {
+    if (stream->top)
         stages_write(stream, parts, count, false);
-        return;
-    }
-    if (!stream->queue && queue_cork(stream, parts, count))
-        return;
-    queue_write(stream, parts, count);
-    if (stream->busy == 0)
-        stream_update(stream);
+    else if (stream->queue || !queue_cork(stream, parts, count))
+        stream_push(stream, parts, count);
 }
 
 void stream_write_soon(struct stream *stream, const struct iovec *parts, int count)
 {
     size_t size = parts_size(parts, count);
     GOTO_ASSERT(count <= STREAM_MOST_PARTS);
-    if (!stream_takes_writes(stream) || size == 0)
+    if (size == 0 || !stream_takes(stream, parts, count))
         return;
     if (stream->top) {
         stages_write(stream, parts, count, true);
@@ -272,7 +281,7 @@ void stream_write_soon(struct stream *stream, const struct iovec *parts, int cou
         return;
     bool first = !stream->queue && queue_corked(stream).size == 0;
     if (!first) {
-        stream_write(stream, parts, count);
+        stream_push(stream, parts, count);
         return;
     }
     queue_append_parts(stream, parts, count);

@@ -62,6 +62,7 @@ static void clock_due(struct timer *timer)
 void tcp_clock_start(struct tcp_clock *clock, struct stream *stream)
 {
     clock->stream = stream;
+    stream_capture(stream);
     timer_init(&clock->timer, stream->server->loop, clock_due);
     clock_arm(clock);
 }

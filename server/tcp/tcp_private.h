@@ -7,6 +7,7 @@
 #define GOTO_SERVER_TCP_TCP_PRIVATE_H
 
 #include "server/http/upstream.h"
+#include "server/stream/capture.h"
 #include "server/tcp/tcp.h"
 
 /** The limits `idle` and `life` of a connection; embedded in the state of each protocol here. */
@@ -18,7 +19,7 @@ struct tcp_clock {
     void (*idle)(struct stream *stream); /**< the limit `idle` has come; NULL = FIN */
 };
 
-/** Begins to look at the limits. */
+/** Begins to look at the limits, and to keep bytes for the record. */
 void tcp_clock_start(struct tcp_clock *clock, struct stream *stream);
 /** It is busy without bytes that move, until it no longer is: idle counts from then on. */
 void tcp_clock_hold(struct tcp_clock *clock, bool held);
