@@ -9,6 +9,13 @@
 
 enum { FIRST_BLOCK = 4096, LARGEST_BLOCK = 1024 * 1024 };
 
+/* who uses what was there before a reset is found where memory is checked */
+#ifdef __SANITIZE_ADDRESS__
+enum { KEEPS_BLOCKS = false };
+#else
+enum { KEEPS_BLOCKS = true };
+#endif
+
 struct block {
     struct block *next;
     size_t size;
@@ -33,18 +40,43 @@ struct arena *arena_new(void)
     return memory_alloc(sizeof(struct arena));
 }
 
+static void arena_release(struct arena *arena)
+{
+    for (struct deferred *d = arena->deferred; d; d = d->next)
+        d->release(d->object);
+}
+
+/** Frees the blocks behind the first one, and that, too, unless it has the usual size. */
+static void arena_drop(struct arena *arena, bool keep)
+{
+    struct block *block = arena->blocks;
+    while (block && (block->next || !keep || block->size != FIRST_BLOCK)) {
+        struct block *next = block->next;
+        memory_free(block);
+        block = next;
+    }
+    arena->blocks = block;
+}
+
 void arena_free(struct arena *arena)
 {
     if (!arena)
         return;
-    for (struct deferred *d = arena->deferred; d; d = d->next)
-        d->release(d->object);
-    while (arena->blocks) {
-        struct block *next = arena->blocks->next;
-        memory_free(arena->blocks);
-        arena->blocks = next;
-    }
+    arena_release(arena);
+    arena_drop(arena, false);
     memory_free(arena);
+}
+
+void arena_reset(struct arena *arena)
+{
+    arena_release(arena);
+    arena_drop(arena, KEEPS_BLOCKS);
+    if (arena->blocks) {
+        memset(arena->blocks->data, 0, arena->blocks->used);
+        arena->blocks->used = 0;
+    }
+    arena->deferred = NULL;
+    arena->used = 0;
 }
 
 static struct block *arena_add_block(struct arena *arena, size_t at_least)

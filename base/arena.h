@@ -18,6 +18,9 @@ GOTO_MUST_USE GOTO_NEVER_NULL struct arena *arena_new(void);
 /** Frees the arena and everything in it; NULL is allowed. */
 void arena_free(struct arena *arena);
 
+/** Frees everything in it, for use again: it is as a new one, but a first block stays with it. */
+void arena_reset(struct arena *arena);
+
 /** Zeroed memory of `size` bytes, aligned for any type. */
 GOTO_MUST_USE GOTO_NEVER_NULL void *arena_alloc(struct arena *arena, size_t size);
 

@@ -62,7 +62,11 @@ int buf_append(struct buf *buf, struct str bytes)
 
 int buf_append_byte(struct buf *buf, char byte)
 {
-    return buf_append(buf, (struct str){&byte, 1});
+    if (buf->size == buf->most || buf->size + 1 >= buf->capacity)
+        return buf_append(buf, (struct str){&byte, 1});
+    buf->data[buf->size++] = byte;
+    buf->data[buf->size] = '\0';
+    return 0;
 }
 
 int buf_append_string(struct buf *buf, const char *text)

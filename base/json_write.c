@@ -1,6 +1,11 @@
 /* Writers: compact, indented, strings and the steps of normalized paths. */
 #include "base/json.h"
 
+#include <string.h>
+
+/* Eight times the same byte. */
+#define BYTES_OF(byte) ((byte) * UINT64_C(0x0101010101010101))
+
 static void write_unicode_escape(unsigned char byte, struct buf *into)
 {
     static const char hex[] = "0123456789abcdef";
@@ -40,15 +45,43 @@ static void write_escaped(char byte, char quote, struct buf *into)
     }
 }
 
-/* The size of the character at the start of `text` that may stand as it is; 0 = write_escaped(). */
-static size_t plain_size(struct str text, char quote)
+static bool is_plain_ascii(char byte, char quote)
 {
-    unsigned char byte = (unsigned char)text.data[0];
-    if (byte >= 0x80) {
-        uint32_t code;
-        return str_decode(text, &code);
+    return (unsigned char)byte >= 0x20 && (unsigned char)byte < 0x80 && byte != quote && byte != '\\';
+}
+
+/* Not 0 if one of eight bytes is zero (and never else for the lowest such one). */
+static uint64_t zero_bytes(uint64_t eight)
+{
+    return (eight - BYTES_OF(0x01)) & ~eight & BYTES_OF(0x80);
+}
+
+/* Whether one of eight bytes is not plain ASCII. */
+static bool has_odd_byte(uint64_t eight, char quote)
+{
+    /* below 0x20 a byte borrows from its highest bit */
+    uint64_t control = (eight - BYTES_OF(0x20)) & ~eight & BYTES_OF(0x80);
+    return (eight & BYTES_OF(0x80)) | control | zero_bytes(eight ^ BYTES_OF((unsigned char)quote)) |
+           zero_bytes(eight ^ BYTES_OF('\\'));
+}
+
+/* The size of what may stand as it is from `at` on, a run of ASCII or one character;
+ * 0 = write_escaped(). */
+static size_t plain_size(struct str text, size_t at, char quote)
+{
+    size_t end = at;
+    uint32_t code;
+    uint64_t eight;
+    for (; text.size - end >= sizeof eight; end += sizeof eight) {
+        memcpy(&eight, text.data + end, sizeof eight);
+        if (has_odd_byte(eight, quote))
+            break;
     }
-    return byte >= 0x20 && byte != (unsigned char)quote && byte != '\\';
+    while (end < text.size && is_plain_ascii(text.data[end], quote))
+        end++;
+    if (end > at || (unsigned char)text.data[at] < 0x80)
+        return end - at;
+    return str_decode(str_from(text, at), &code);
 }
 
 static void write_quoted(struct str text, char quote, struct buf *into)
@@ -57,7 +90,7 @@ static void write_quoted(struct str text, char quote, struct buf *into)
     size_t at = 0;
     buf_append_byte(into, quote);
     while (at < text.size && !buf_full(into)) {
-        size_t size = plain_size(str_from(text, at), quote);
+        size_t size = plain_size(text, at, quote);
         if (size == 0) {
             buf_append(into, str_slice(text, from, at - from));
             write_escaped(text.data[at], quote, into);

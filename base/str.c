@@ -22,6 +22,8 @@ bool str_equal_nocase(struct str a, struct str b)
 {
     if (a.size != b.size)
         return false;
+    if (a.size == 0 || memcmp(a.data, b.data, a.size) == 0)
+        return true;
     for (size_t i = 0; i < a.size; i++) {
         if (to_lower(a.data[i]) != to_lower(b.data[i]))
             return false;
@@ -165,11 +167,28 @@ size_t str_encode(uint32_t code, char out[4])
     return 4;
 }
 
+/** How many bytes from `at` on are ASCII, eight at a time; what follows may be, too. */
+static size_t ascii_size(struct str text, size_t at)
+{
+    const uint64_t high_bits = UINT64_C(0x8080808080808080);
+    size_t from = at;
+    uint64_t eight;
+    for (; text.size - at >= sizeof eight; at += sizeof eight) {
+        memcpy(&eight, text.data + at, sizeof eight);
+        if (eight & high_bits)
+            break;
+    }
+    return at - from;
+}
+
 bool str_is_utf8(struct str text, size_t *bad_at)
 {
     size_t at = 0;
     while (at < text.size) {
         uint32_t code;
+        at += ascii_size(text, at);
+        if (at == text.size)
+            break;
         size_t size = str_decode(str_from(text, at), &code);
         if (size == 0) {
             if (bad_at)

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Speed, measured beside peers in one run: medians, and ratios within the run.
 
-    bench/bench.py [NAME ...]     start many stand-in idle timers tls h2c proxy http-proxy
+    bench/bench.py [NAME ...]     start many stand-in idle timers tls h2c proxy faults http-proxy grpc
 """
 import contextlib
 import json
@@ -61,7 +61,7 @@ clients:
 HOLD_PROXY = """name: hold
 timeout: 1h
 proxies:
-  wire: {protocol: %s, port: %d, forward: "127.0.0.1:%d", limits: {idle: none}, optional: true}
+  wire: {protocol: %s, port: %d, forward: "127.0.0.1:%d", limits: {idle: none}, optional: true, faults: [%s]}
 clients:
   hold:
     run: [cat, "%s"]
@@ -102,21 +102,23 @@ def wait_port(port):
 
 
 @contextlib.contextmanager
-def goto_run_held(folder, protocol="http", far=0):
+def goto_run_held(folder, protocol="http", far=0, faults=""):
     port = free_port()
+    folder = tempfile.mkdtemp(dir=folder)
     fifo = os.path.join(folder, "hold")
     os.mkfifo(fifo)
     spec = os.path.join(folder, "hold.yaml")
     with open(spec, "w", encoding="utf-8") as file:
-        file.write(HOLD_PROXY % (protocol, port, far, fifo) if far else HOLD % (protocol, port, fifo))
-    process = subprocess.Popen(pin(0) + [PROGRAM, "-q", spec])
+        file.write(HOLD_PROXY % (protocol, port, far, faults, fifo) if far else HOLD % (protocol, port, fifo))
+    process = subprocess.Popen(pin(0) + [PROGRAM, "-q", spec], stdout=subprocess.PIPE, text=True)
     try:
         wait_port(port)
         yield process.pid, port
     finally:
         os.close(os.open(fifo, os.O_WRONLY))
-        process.wait(20)
-        os.unlink(fifo)
+        out, _ = process.communicate(timeout=20)
+    if process.returncode != 0:
+        raise SystemExit(out)
 
 
 @contextlib.contextmanager
@@ -314,8 +316,8 @@ def nghttpd_held(folder):
         process.wait(10)
 
 
-def h2load(port, seconds=4):
-    out = subprocess.run(pin(1) + ["h2load", "-c8", "-m32", "-D", str(seconds), f"http://127.0.0.1:{port}/ok"],
+def h2load(port, seconds=4, path="/ok", more=()):
+    out = subprocess.run(pin(1) + ["h2load", "-c8", "-m32", "-D", str(seconds), *more, f"http://127.0.0.1:{port}{path}"],
                          check=True, capture_output=True, text=True).stdout
     for line in out.splitlines():
         numbers = line.replace(",", "").split()
@@ -384,10 +386,10 @@ def load_bytes(program, what, port, count, seconds, cpu=1):
     return [float(number) for number in out.split()]
 
 
-def bulk(program, pid, port, seconds=2):
+def bulk(program, pid, port, seconds=2, count=1):
     """Bytes a second, and CPU seconds of the proxy for a GB."""
     before = cpu_seconds(pid)
-    rate = load_bytes(program, "bulk", port, 1, seconds)[0]
+    rate = load_bytes(program, "bulk", port, count, seconds)[0]
     return rate, (cpu_seconds(pid) - before) / (rate * seconds / 1e9)
 
 
@@ -424,9 +426,30 @@ def bench_proxy(folder):
             for _ in range(5):
                 ours.append(load_bytes(program, "rr", port, count, 2, cpu))
                 theirs.append(load_bytes(program, "rr", peer_port, count, 2, cpu))
-            print(f"proxy: {statistics.median(x[0] for x in ours):.0f} {what}, p50 {statistics.median(x[1] for x in ours):.0f} us; "
-                  f"haproxy {statistics.median(x[0] for x in theirs):.0f}, p50 {statistics.median(x[1] for x in theirs):.0f} us; "
+            print(f"proxy: {statistics.median(x[0] for x in ours):.0f} {what}, p50 {statistics.median(x[2] for x in ours):.0f} us; "
+                  f"haproxy {statistics.median(x[0] for x in theirs):.0f}, p50 {statistics.median(x[2] for x in theirs):.0f} us; "
                   f"ratio {median_ratio([x[0] for x in ours], [x[0] for x in theirs]):.2f}  (goal: {goal})")
+
+
+def bench_faults(folder):
+    """What faults of streams do to what passes, and how exactly."""
+    with far_side(folder) as (program, far):
+        with goto_run_held(folder, "tcp", far, "{latency: 10ms}") as (pid, port):
+            runs = [bulk(program, pid, port, 2, 64) for _ in range(3)]
+            print(f"faults: {statistics.median(x[0] for x in runs) / 1e9:.2f} GB/s on 64 connections with a latency of 10 ms, "
+                  f"{statistics.median(x[1] for x in runs):.2f} s CPU a GB, {rss(pid) >> 20} MiB of memory  (goal: 1 GB/s)")
+        with goto_run_held(folder, "tcp", far) as (_, port):
+            plain = load_bytes(program, "rr", port, 1, 2)[2]
+        for delay in (1, 10):
+            with goto_run_held(folder, "tcp", far, f"{{latency: {delay}ms, direction: request}}") as (_, port):
+                least, p50, p99, most = (us - delay * 1000 - plain for us in load_bytes(program, "rr", port, 1, 4)[1:])
+            print(f"faults: a latency of {delay} ms is off by {least:.0f} us at least, p50 {p50:.0f} us, p99 {p99:.0f} us, "
+                  f"most {most:.0f} us (a round trip without it: {plain:.0f} us)  (goal: 200 us)")
+        for name, rate in (("1MiB/s", 1 << 20), ("100MiB/s", 100 << 20), ("500MiB/s", 500 << 20)):
+            with goto_run_held(folder, "tcp", far, f"{{bandwidth: {name}, direction: response}}") as (_, port):
+                shares = [load_bytes(program, "bulk", port, 1, 1)[0] / rate for _ in range(5)]
+            print(f"faults: a bandwidth of {name} lets {min(shares) * 100:.1f}% to {max(shares) * 100:.1f}% pass in a second  "
+                  f"(goal: 95% to 105%)")
 
 
 def bench_http_proxy(folder):
@@ -442,9 +465,150 @@ def bench_http_proxy(folder):
           f"ratio {median_ratio([x[1] for x in ours], [x[1] for x in theirs]):.2f}  (goal: 1.3)")
 
 
+ECHO_PROTO = """syntax = "proto3";
+package bench;
+message Text { string text = 1; int64 number = 2; }
+service Echo {
+  rpc Same(Text) returns (Text);
+  rpc Fixed(Text) returns (Text);
+}
+"""
+
+# a field `text` of 96 bytes and a `number` of two: a message of 100 bytes, 105 with its frame
+ECHO_MESSAGE = b"\x0a\x60" + b"t" * 96 + b"\x10\x07"
+# the same two fields in a body of that size
+ECHO_JSON = b'{"text":"' + b"t" * 83 + b'","number":7}'
+ECHO_FRAME = b"\x00" + len(ECHO_MESSAGE).to_bytes(4, "big") + ECHO_MESSAGE
+
+HOLD_GRPC = """name: hold
+timeout: 1h
+upstreams:
+  rpcs:
+    protocol: grpc
+    port: %d
+    protosets: [echo.binpb]
+    limits: {idle: none}
+    optional: true
+    routes:
+      - match: {rpc: bench.Echo/Same}
+        respond: {message: {text: "{{ message $.text }}", number: "{{ message $.number }}"}}
+      - match: {rpc: bench.Echo/Fixed}
+        respond: {message: {text: TEXT, number: 7}}
+  api:
+    protocol: h2c
+    port: %d
+    limits: {idle: none}
+    optional: true
+    routes:
+      - match: POST /same
+        respond: {json: {text: "{{ request.json $.text }}", number: "{{ request.json $.number }}"}}
+      - match: POST /fixed
+        respond: {body: BODY}
+clients:
+  hold: {run: [cat, "%s"]}
+""".replace("TEXT", "t" * 96).replace("BODY", "b" * 105)
+
+GRPC_START = """name: a port of gRPC
+upstreams:
+  api: {protocol: grpc, %s, optional: true}
+steps:
+  - verify: {connections: {to: api, count: 0}}
+"""
+
+GRPCIO_ECHO = """
+import sys
+from concurrent import futures
+import grpc
+def same(data):
+    return data
+echo = grpc.method_handlers_generic_handler("bench.Echo", {name: grpc.unary_unary_rpc_method_handler(
+    lambda request, context: request, same, same) for name in ("Same", "Fixed")})
+server = grpc.server(futures.ThreadPoolExecutor(max_workers=4))
+server.add_generic_rpc_handlers((echo,))
+server.add_insecure_port("127.0.0.1:" + sys.argv[1])
+server.start()
+server.wait_for_termination()
+"""
+
+
+@contextlib.contextmanager
+def grpc_held(folder):
+    rpcs, api = free_port(), free_port()
+    fifo = os.path.join(folder, "hold")
+    os.mkfifo(fifo)
+    spec = os.path.join(folder, "grpc.yaml")
+    with open(spec, "w", encoding="utf-8") as file:
+        file.write(HOLD_GRPC % (rpcs, api, fifo))
+    process = subprocess.Popen(pin(0) + [PROGRAM, "-q", spec])
+    try:
+        wait_port(rpcs)
+        wait_port(api)
+        yield rpcs, api
+    finally:
+        os.close(os.open(fifo, os.O_WRONLY))
+        process.wait(20)
+        os.unlink(fifo)
+
+
+@contextlib.contextmanager
+def grpcio_held():
+    port = free_port()
+    # Debian's Python has Debian's grpcio
+    process = subprocess.Popen(pin(0) + ["/usr/bin/python3", "-c", GRPCIO_ECHO, str(port)])
+    try:
+        wait_port(port)
+        yield port
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+def post_load(port, path, body, seconds=2):
+    return h2load(port, seconds, path, ("-d", body, "-H", "te: trailers", "-H", "content-type: application/grpc"))
+
+
+def bench_grpc_start(folder):
+    """What a proto adds to a port of the same protocol: bare is the same with an h2c port."""
+    specs = {"bare": CLEAR_PORT.replace("protocol: http,", "protocol: h2c,"), "proto": GRPC_START % "protos: echo.proto",
+             "protoset": GRPC_START % "protosets: echo.binpb"}
+    times = {name: [] for name in specs}
+    for name, text in specs.items():
+        with open(os.path.join(folder, f"{name}.yaml"), "w", encoding="utf-8") as file:
+            file.write(text)
+    for _ in range(60):
+        for name in specs:
+            times[name].append(spawn_ms(pin(0) + [PROGRAM, "-q", os.path.join(folder, f"{name}.yaml")]))
+    added = {name: statistics.median(a - b for a, b in zip(times[name], times["bare"])) for name in ("proto", "protoset")}
+    print(f"grpc: a proto adds {added['proto']:.1f} ms to {statistics.median(times['bare']):.1f} ms, "
+          f"a protoset {added['protoset']:.2f} ms  (goals: 25 ms, 2 ms)")
+
+
+def bench_grpc(folder):
+    with open(os.path.join(folder, "echo.proto"), "w", encoding="utf-8") as file:
+        file.write(ECHO_PROTO)
+    subprocess.run(["protoc", "-I", folder, "--descriptor_set_out", f"{folder}/echo.binpb", f"{folder}/echo.proto"], check=True)
+    body = os.path.join(folder, "body")
+    with open(body, "wb") as file:
+        file.write(ECHO_FRAME)
+    plain_body = os.path.join(folder, "json")
+    with open(plain_body, "wb") as file:
+        file.write(ECHO_JSON)
+    bench_grpc_start(folder)
+    with grpc_held(folder) as (rpcs, api), grpcio_held() as peer:
+        for what, rpc, path in (("echo", "/bench.Echo/Same", "/same"), ("a fixed answer", "/bench.Echo/Fixed", "/fixed")):
+            ours, plain, theirs = [], [], []
+            for _ in range(5):
+                ours.append(post_load(rpcs, rpc, body))
+                plain.append(post_load(api, path, plain_body))
+                theirs.append(post_load(peer, rpc, body))
+            print(f"grpc: {what} {statistics.median(ours):.0f}/s, own h2c with JSON of that size {statistics.median(plain):.0f}/s, "
+                  f"ratio {median_ratio(ours, plain):.2f}; grpcio {statistics.median(theirs):.0f}/s, "
+                  f"ratio {median_ratio(ours, theirs):.1f}  (goals: 0.8, 5)")
+
+
 ALL = {"start": bench_start, "many": bench_many, "stand-in": bench_stand_in, "idle": bench_idle, "timers": bench_timers,
-       "tls": bench_tls, "h2c": bench_h2c, "proxy": bench_proxy,
-       "http-proxy": bench_http_proxy}
+       "tls": bench_tls, "h2c": bench_h2c, "proxy": bench_proxy, "faults": bench_faults,
+       "http-proxy": bench_http_proxy, "grpc": bench_grpc}
 
 if __name__ == "__main__":
     for name in sys.argv[1:] or ALL:

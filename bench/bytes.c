@@ -3,8 +3,9 @@
  *
  *     bytes serve                    prints its port; what a connection's first byte asks for
  *     bytes bulk PORT COUNT SECONDS  downloads on COUNT connections: prints bytes a second
- *     bytes rr PORT COUNT SECONDS    64-byte ping-pong: prints round trips a second, p50 and p99 in
- * us bytes idle PORT COUNT          opens, says how many stand, keeps them until its input ends
+ *     bytes rr PORT COUNT SECONDS    64-byte ping-pong: prints round trips a second, then the least
+ *                                    time, p50, p99 and the most, in us
+ *     bytes idle PORT COUNT          opens, says how many stand, keeps them until its input ends
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -190,8 +191,7 @@ static int round_trips(int port, int count, double seconds)
             part[fd] = 0;
             now = now_ns();
             if (sent[fd])
-                samples[trips % SAMPLES] = (float)(now - sent[fd]) / 1e3F;
-            trips++;
+                samples[trips++ % SAMPLES] = (float)(now - sent[fd]) / 1e3F;
             sent[fd] = now;
             if (send(fd, message, sizeof message, 0) != sizeof message)
                 die("send");
@@ -200,8 +200,10 @@ static int round_trips(int port, int count, double seconds)
     }
     size_t kept = trips < SAMPLES ? (size_t)trips : SAMPLES;
     qsort(samples, kept, sizeof *samples, order);
-    printf("%.0f %.1f %.1f\n", (double)trips / seconds, (double)samples[kept / 2],
-           (double)samples[kept * 99 / 100]);
+    if (kept == 0)
+        return fprintf(stderr, "no round trip in that time\n"), 1;
+    printf("%.0f %.1f %.1f %.1f %.1f\n", (double)trips / seconds, (double)samples[0],
+           (double)samples[kept / 2], (double)samples[kept * 99 / 100], (double)samples[kept - 1]);
     return 0;
 }
 
@@ -222,6 +224,30 @@ static int idle(int port, int count)
     return 0;
 }
 
+/** A whole number up to `most`. */
+static int number(const char *text, long most)
+{
+    char *end;
+    errno = 0;
+    long value = strtol(text, &end, 10);
+    if (errno || end == text || *end || value < 1 || value > most) {
+        fprintf(stderr, "'%s' is no number from 1 to %ld\n", text, most);
+        exit(2);
+    }
+    return (int)value;
+}
+
+static double duration(const char *text)
+{
+    char *end;
+    double value = strtod(text, &end);
+    if (end == text || *end || !(value > 0 && value <= 3600)) {
+        fprintf(stderr, "'%s' is no time from 0 to 3600 seconds\n", text);
+        exit(2);
+    }
+    return value;
+}
+
 int main(int argc, char **argv)
 {
     struct rlimit limit;
@@ -231,11 +257,11 @@ int main(int argc, char **argv)
     if (argc == 2 && !strcmp(argv[1], "serve"))
         serve();
     if (argc == 4 && !strcmp(argv[1], "idle"))
-        return idle(atoi(argv[2]), atoi(argv[3]));
+        return idle(number(argv[2], UINT16_MAX), number(argv[3], MOST));
     if (argc == 5 && !strcmp(argv[1], "bulk"))
-        return bulk(atoi(argv[2]), atoi(argv[3]), atof(argv[4]));
+        return bulk(number(argv[2], UINT16_MAX), number(argv[3], MOST), duration(argv[4]));
     if (argc == 5 && !strcmp(argv[1], "rr"))
-        return round_trips(atoi(argv[2]), atoi(argv[3]), atof(argv[4]));
+        return round_trips(number(argv[2], UINT16_MAX), number(argv[3], MOST), duration(argv[4]));
     fprintf(stderr,
             "bytes serve | bulk PORT COUNT SECONDS | rr PORT COUNT SECONDS | idle PORT COUNT\n");
     return 2;

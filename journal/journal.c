@@ -61,6 +61,7 @@ static const char *const kind_names[ENTRY_KINDS] = {
     [ENTRY_CONNECTION] = "connection",
     [ENTRY_CONNECTION_END] = "connection-end",
     [ENTRY_REQUEST] = "request",
+    [ENTRY_REQUEST_END] = "request-end",
     [ENTRY_MISS] = "miss",
     [ENTRY_RESPONSE] = "response",
     [ENTRY_REFUSED] = "refused",
@@ -176,13 +177,24 @@ static void journal_drop(struct journal *journal)
     }
 }
 
-static const char *journal_store(struct journal *journal, struct str data, uint64_t number)
+static size_t parts_size(const struct str *parts, size_t count)
+{
+    size_t size = 0;
+    for (size_t i = 0; i < count; i++)
+        size += parts[i].size;
+    return size;
+}
+
+/** Stores data that stays as long as the entry of that number does. */
+static const char *journal_store(struct journal *journal, const struct str *parts, size_t count,
+                                 uint64_t number)
 {
     struct chunk *chunk = journal->newest;
-    if (!chunk || chunk->size - chunk->used < data.size) {
+    size_t needed = parts_size(parts, count);
+    if (!chunk || chunk->size - chunk->used < needed) {
         size_t size = chunk ? chunk->size * 2 : FIRST_CHUNK;
         size = size > CHUNK_SIZE ? CHUNK_SIZE : size;
-        size = data.size > size ? data.size : size;
+        size = needed > size ? needed : size;
         while (journal->bytes + size > journal->most_bytes && journal->first <= journal->last &&
                journal->oldest != journal->newest)
             journal_drop(journal);
@@ -196,8 +208,11 @@ static const char *journal_store(struct journal *journal, struct str data, uint6
         journal->newest = chunk;
     }
     char *into = chunk->data + chunk->used;
-    memcpy(into, data.data, data.size);
-    chunk->used += data.size;
+    for (size_t i = 0; i < count; i++) {
+        if (parts[i].size)
+            memcpy(chunk->data + chunk->used, parts[i].data, parts[i].size);
+        chunk->used += parts[i].size;
+    }
     chunk->last = number;
     return into;
 }
@@ -241,20 +256,25 @@ static void journal_tell(struct journal *journal, uint64_t number)
 
 uint64_t journal_append(struct journal *journal, const struct entry *entry, struct str data)
 {
+    if (data.size > UINT32_MAX)
+        data.size = UINT32_MAX;
+    return journal_append_parts(journal, entry, &data, 1);
+}
+
+uint64_t journal_append_parts(struct journal *journal, const struct entry *entry,
+                              const struct str *parts, size_t count)
+{
     GOTO_ASSERT(entry->kind < ENTRY_KINDS && entry->subject <= journal->name_count);
     journal_make_room(journal);
     uint64_t number = journal->last + 1;
-    const char *stored = NULL;
-    if (data.size) {
-        if (data.size > UINT32_MAX)
-            data.size = UINT32_MAX;
-        stored = journal_store(journal, data, number);
-    }
+    size_t size = parts_size(parts, count);
+    const char *stored = size ? journal_store(journal, parts, count, number) : NULL;
+    GOTO_ASSERT(size <= UINT32_MAX);
     journal->last = number;
     struct entry *slot = journal_slot(journal, number);
     *slot = *entry;
     slot->data = stored ? stored : "";
-    slot->data_size = (uint32_t)data.size;
+    slot->data_size = (uint32_t)size;
     if (slot->time_ns == INT64_MIN)
         slot->time_ns = journal_now(journal);
     journal->totals[entry->kind]++;
@@ -308,6 +328,23 @@ void journal_set_route(struct journal *journal, uint64_t number, uint32_t route,
     struct entry *entry = journal_slot(journal, number);
     entry->route = route;
     entry->flags |= (uint16_t)flags;
+}
+
+void journal_set_data(struct journal *journal, uint64_t number, const struct str *parts,
+                      size_t count)
+{
+    size_t size = parts_size(parts, count);
+    GOTO_ASSERT(size <= UINT32_MAX);
+    if (number < journal->first || number > journal->last || !size)
+        return;
+    /* it stays as long as the newest entry does, which is longer */
+    const char *stored = journal_store(journal, parts, count, journal->last);
+    /* making room for it may have dropped the entry */
+    if (number < journal->first)
+        return;
+    struct entry *entry = journal_slot(journal, number);
+    entry->data = stored;
+    entry->data_size = (uint32_t)size;
 }
 
 void journal_set_closed(struct journal *journal, uint64_t number, unsigned flags, int64_t time_ns)

@@ -22,12 +22,16 @@ enum entry_kind {
                              once a side has ended: journal_set_closed() */
     ENTRY_CONNECTION_END, /**< it is gone; flags: CLOSED_BY_…; value: lifetime in ns; extra: bytes
                              received; extra2: bytes sent */
-    ENTRY_REQUEST, /**< read whole, before it is answered; route: name id or 0 when unmatched; data:
-                      a packed request; extra: stream id of HTTP/2 */
+    ENTRY_REQUEST,     /**< it arrived: was read whole, or an answer that does not wait for that is
+                          there; before it is answered; route: name id or 0 when unmatched; data: a
+                          packed request; extra: stream id of HTTP/2 */
+    ENTRY_REQUEST_END, /**< no more comes of a request that had arrived before it was whole: its
+                          entry has the rest now, by journal_set_data(); extra: bytes of its body;
+                          flags: ABORTED, CLOSED_BY_SERVER where it is not whole */
     ENTRY_MISS, /**< that request matched no route; text: the nearest route and the first condition
                    that failed */
     ENTRY_RESPONSE,   /**< ended: whole or aborted; status; extra: body bytes sent; value: ns since
-                         the request was whole; extra2: ns to the first byte; flags: ABORTED */
+                         the request arrived; extra2: ns to the first byte; flags: ABORTED */
     ENTRY_REFUSED,    /**< a request that broke HTTP or a limit; status: what was answered (0: cut);
                          text: why */
     ENTRY_EVENT,      /**< subject: event; value: lag in ns; text: its action */
@@ -146,6 +150,15 @@ struct str journal_name(const struct journal *journal, uint32_t id);
  * @return its number, from 1
  */
 uint64_t journal_append(struct journal *journal, const struct entry *entry, struct str data);
+
+/** The same; the data is the parts one behind the other. */
+uint64_t journal_append_parts(struct journal *journal, const struct entry *entry,
+                              const struct str *parts, size_t count);
+
+/** Puts other data into an entry, the parts one behind the other; nothing if it was dropped. Who
+ * is to hear of it is told by an entry behind it. */
+void journal_set_data(struct journal *journal, uint64_t number, const struct str *parts,
+                      size_t count);
 
 /** An entry with the time unset, of a kind and a subject. */
 struct entry journal_entry(enum entry_kind kind, uint32_t subject);

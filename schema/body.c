@@ -270,6 +270,13 @@ bool body_check_is_empty(const struct body_check *check)
            !check->xpath.count && !check->sha256 && !check->size;
 }
 
+bool body_check_is_size(const struct body_check *check)
+{
+    struct body_check rest = *check;
+    rest.size = NULL;
+    return check->size && body_check_is_empty(&rest);
+}
+
 /* Testing */
 
 /** One body while it is tested. It is parsed when the first check needs it. */

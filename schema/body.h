@@ -50,6 +50,8 @@ extern const struct type body_jsonpaths_type;
 
 /** Whether any key is there. */
 bool body_check_is_empty(const struct body_check *check);
+/** Whether `size` is the only one. */
+bool body_check_is_size(const struct body_check *check);
 
 /**
  * Called for each of the checks that fails.

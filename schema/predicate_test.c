@@ -177,7 +177,11 @@ enum outcome test_count(struct trial *trial, const struct test *test, const stru
     if (!list && value->kind != JSON_STRING)
         return trial_cannot(trial, "'count' needs a list or a text; this is %s",
                             json_kind_words(value));
-    size_t count = list ? value->count : str_characters(value->text);
+    bool bytes = !list && !str_is_utf8(value->text, NULL);
+    const char *unit = list ? "member" : bytes ? "byte" : "character";
+    size_t count = list    ? value->count
+                   : bytes ? value->text.size
+                           : str_characters(value->text);
     struct trial inner = {
         .arena = trial->arena, .explain = trial->explain, .negated = trial->negated};
     enum outcome outcome =
@@ -187,8 +191,7 @@ enum outcome test_count(struct trial *trial, const struct test *test, const stru
     if (outcome == CANNOT)
         trial->note = inner.note;
     else
-        trial_note(trial, "it has %zu %s%s", count, list ? "member" : "character",
-                   count == 1 ? "" : "s");
+        trial_note(trial, "it has %zu %s%s", count, unit, count == 1 ? "" : "s");
     return outcome;
 }
 

@@ -41,9 +41,10 @@ struct action_run {
 
 /** What an action asks of the ports that it acts on. */
 struct action_need {
-    struct list ports; /**< of struct str */
-    unsigned speech;   /**< enum speech: one of these; 0 = anything will do */
-    struct str what;   /**< what needs it: "'goaway'" */
+    struct list ports;            /**< of struct str */
+    unsigned speech;              /**< enum speech: one of these; 0 = anything will do */
+    struct str what;              /**< what needs it: "'goaway'" */
+    struct place counts_requests; /**< `after.requests`: there have to be some; not set = no */
 };
 
 /** `extra` of a member of the action family. */

@@ -114,6 +114,10 @@ static bool fault_port(struct action_run *run, const struct fault_action *action
                                          fault_config_kind(&action->config),
                                          fault_layer_title(fault_config_layer(&action->config))))
         return false;
+    if (action->config.after.requests &&
+        !action_port_speaks(run, upstream_port(upstream), SPEECH_HTTP, STR("after.requests"),
+                            "HTTP"))
+        return false;
     run->target(run, target->route.data ? target->route : name);
     /* the fault refers to memory of the arena, also where nobody takes it back */
     run->keep = true;
@@ -142,8 +146,9 @@ static void fault_needs(const void *value, struct action_need *need)
     const struct fault_action *action = value;
     if (!action->what.data)
         return;
-    *need = (struct action_need){target_ports(&action->target),
-                                 upstream_fault_speech(&action->config), action->what};
+    *need =
+        (struct action_need){target_ports(&action->target), upstream_fault_speech(&action->config),
+                             action->what, .counts_requests = action->config.after.requests_place};
 }
 
 const struct action_type action_fault = {.run = fault_run, .undoable = true, .needs = fault_needs};

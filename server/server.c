@@ -10,6 +10,9 @@
 #include "server/stream/splice.h"
 #include "server/tls/tls.h"
 
+#include <errno.h>
+#include <string.h>
+#include <sys/resource.h>
 #include <time.h>
 
 static void server_bytes_moved(struct timer *timer)
@@ -23,6 +26,23 @@ void server_init(struct server *server, struct loop *loop, struct journal *journ
 {
     *server = (struct server){.loop = loop, .journal = journal, .seed = seed};
     timer_init(&server->bytes_soon, loop, server_bytes_moved);
+}
+
+void server_starve(struct server *server, uint32_t name_id, int error)
+{
+    struct rlimit limit = {0};
+    bool starves = error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
+    if (!starves || server->starved)
+        return;
+    server->starved = error;
+    if (error != EMFILE || getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        journal_note(server->journal, ENTRY_NOTE, name_id, "no more connections can be made: %s",
+                     strerror(error));
+    else
+        journal_note(server->journal, ENTRY_NOTE, name_id,
+                     "no more connections can be made: all %llu descriptors that goto-run may have "
+                     "(ulimit -n) are in use",
+                     (unsigned long long)limit.rlim_cur);
 }
 
 struct scratch *server_scratch(struct server *server)

@@ -42,6 +42,7 @@ struct server {
     uint8_t *hops;             /**< by the number of a connection's own port: stream_hops(); NULL */
     struct timer bytes_soon;   /**< active: bytes_moved() is to be called */
     bool closing;              /**< server_close_all() was called */
+    int starved; /**< errno: why connections had to wait, or to end, for us; 0 = none had to */
     struct tls_authority *authority; /**< the run's CA; NULL until a certificate is wanted */
     struct call_pool *calls; /**< connections to far sides: proxy/call.h; NULL = there were none */
     struct scratch
@@ -67,6 +68,14 @@ void server_close_all(struct server *server);
  * @return whether anything was there: call again until false
  */
 bool server_read_rest(struct server *server);
+
+/**
+ * The process has no descriptor, or the system no memory, for a connection: what happens to it is
+ * our doing, not the spec's. The first time is noted in the journal, with the limit.
+ *
+ * @param error an errno; one that says something else changes nothing
+ */
+void server_starve(struct server *server, uint32_t name_id, int error);
 
 /** Whether a request is under way on any connection. */
 bool server_is_busy(const struct server *server);

@@ -1,6 +1,6 @@
 """A client and the far side of a proxy in one: an upload reaches the far side while it is being sent.
 
-    streamed_upload.py PROXY_PORT FAR_SOCKET chunked|length|early|broken|replaced
+    streamed_upload.py PROXY_PORT FAR_SOCKET chunked|length|early|broken|replaced|changed|asked
 """
 import os
 import socket
@@ -46,15 +46,35 @@ if how == "replaced":
     while far.recv(65536):
         pass
     sys.exit(0)
+if how == "changed":
+    far.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n")
+    print(read_until(client, b"\r\n\r\n", "the answer").split(b"\r\n")[0].decode())
+    while far.recv(65536):
+        pass
+    print("the far side sees the end")
+    client.sendall(b"world")
+    sys.exit(0)
+if how == "asked":
+    far.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+    client.sendall(b"world")
+    head, body = read_until(client, b"\r\n\r\n", "the answer").split(b"\r\n\r\n")
+    print(head.split(b"\r\n")[0].decode())
+    size = int(head.split(b"content-length: ")[1].split(b"\r\n")[0])
+    while len(body) < size:
+        body += client.recv(65536)
+    if body:
+        print(body.decode())
+    sys.exit(0)
 if how == "early":
     far.sendall(b"HTTP/1.1 413 Too Much\r\nContent-Length: 3\r\n\r\nno\n")
-    client.settimeout(0.3)
-    try:
-        sys.exit(f"an answer came before the request was whole: {client.recv(100)!r}")
-    except TimeoutError:
-        client.settimeout(10)
-    client.sendall(b"world")
     print(read_until(client, b"no\n", "the answer").split(b"\r\n")[0].decode())
+    # the rest of the request belongs to it still, and another one follows
+    client.sendall(b"worldGET /again HTTP/1.1\r\nHost: x\r\n\r\n")
+    again, _ = listener.accept()
+    again.settimeout(10)
+    read_until(again, b"\r\n\r\n", "the next request")
+    again.sendall(b"HTTP/1.1 204 No Content\r\n\r\n")
+    print(read_until(client, b"\r\n\r\n", "the next answer").split(b"\r\n")[0].decode())
     sys.exit(0)
 client.sendall(b"5\r\nworld\r\n" if how == "chunked" else b"worl")
 if how == "length":

@@ -149,7 +149,7 @@ enum peer_ending {
     PEER_STALL, /**< say no more until the client closes */
 };
 
-enum { MOST_STAGES = 4, MOST_PEERS = 6 };
+enum { MOST_STAGES = 8, MOST_PEERS = 6 };
 
 /** What is sent once so many requests came whole, or `until` stands in what was taken down. */
 struct stage {
@@ -229,8 +229,11 @@ static inline void peer_note(struct peer_link *link, int type, int flags, uint32
         peer_note_headers(link, payload);
     } else if (type == NGHTTP2_DATA) {
         buf_printf(heard, "DATA %u %zu%s\n", id, payload.size, end ? " END" : "");
-        if (payload.size < 2000)
-            buf_printf(heard, "<" STR_FMT ">\n", STR_ARG(payload));
+        if (payload.size < 2000) {
+            buf_append_byte(heard, '<');
+            buf_append(heard, payload);
+            buf_append_string(heard, ">\n");
+        }
     } else if (type == NGHTTP2_RST_STREAM) {
         buf_printf(heard, "RST_STREAM %u %u\n", id, at32(payload, 0));
     } else if (type == NGHTTP2_GOAWAY) {

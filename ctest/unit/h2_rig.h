@@ -200,6 +200,13 @@ void upstream_stream(struct upstream *upstream, struct exchange *exchange)
     (void)exchange;
 }
 
+bool upstream_answers_early(struct upstream *upstream, const struct exchange *exchange)
+{
+    (void)upstream;
+    (void)exchange;
+    return true;
+}
+
 bool upstream_tunnels(const struct upstream *upstream)
 {
     (void)upstream;
@@ -556,18 +563,5 @@ static inline struct answer *world_get(struct world *world, const char *path)
 #define ck_not_in(buf, part)                                                                       \
     ck_assert_msg(str_find(buf_str(&(buf)), STR(part)) < 0, "'%s' in: " STR_FMT, part,             \
                   STR_ARG(buf_str(&(buf))))
-
-/** Whether an entry of a kind holds the text. */
-static inline bool rig_has_text(const struct rig *rig, enum entry_kind kind, const char *text)
-{
-    for (uint64_t number = journal_first(rig->journal); number <= journal_last(rig->journal);
-         number++) {
-        const struct entry *entry = journal_get(rig->journal, number);
-        struct str data = {entry->data, entry->data_size};
-        if (entry->kind == kind && str_find(data, str_of(text)) >= 0)
-            return true;
-    }
-    return false;
-}
 
 #endif

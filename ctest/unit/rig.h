@@ -91,6 +91,19 @@ static inline const struct entry *rig_entry(const struct rig *rig, enum entry_ki
     return NULL;
 }
 
+/** Whether an entry of a kind holds the text. */
+static inline bool rig_has_text(const struct rig *rig, enum entry_kind kind, const char *text)
+{
+    for (uint64_t number = journal_first(rig->journal); number <= journal_last(rig->journal);
+         number++) {
+        const struct entry *entry = journal_get(rig->journal, number);
+        struct str data = {entry->data, entry->data_size};
+        if (entry->kind == kind && str_find(data, str_of(text)) >= 0)
+            return true;
+    }
+    return false;
+}
+
 /** A connection to 127.0.0.1, or a negative errno. */
 static inline int rig_dial(uint16_t number)
 {

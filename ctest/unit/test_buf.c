@@ -125,6 +125,36 @@ START_TEST(test_arenas)
 }
 END_TEST
 
+static void count_release(void *object)
+{
+    ++*(int *)object;
+}
+
+START_TEST(test_an_arena_is_used_again)
+{
+    struct arena *arena = arena_new();
+    int released = 0;
+    for (int round = 1; round <= 3; round++) {
+        for (size_t size = 1; size < 20000; size = size * 3 + 1) {
+            unsigned char *memory = arena_alloc(arena, size);
+            for (size_t i = 0; i < size; i++)
+                ck_assert_uint_eq(memory[i], 0);
+            memset(memory, 0xff, size);
+        }
+        arena_defer(arena, count_release, &released);
+        arena_reset(arena);
+        ck_assert_int_eq(released, round);
+        ck_assert_uint_eq(arena_used(arena), 0);
+    }
+    /* a first block that is larger than usual does not stay */
+    memset(arena_alloc(arena, 1 << 20), 1, 1 << 20);
+    arena_reset(arena);
+    ck_assert_int_eq(*(char *)arena_alloc(arena, 1), 0);
+    arena_free(arena);
+    ck_assert_int_eq(released, 3);
+}
+END_TEST
+
 START_TEST(test_arrays_in_an_arena_grow)
 {
     struct arena *arena = arena_new();
@@ -160,4 +190,5 @@ START_TEST(test_arrays_on_the_heap_grow)
 END_TEST
 
 UNIT_MAIN("buf", test_appends, test_the_bound_holds, test_shrinks_and_keeps_the_nul, test_reserves,
-          test_arenas, test_arrays_in_an_arena_grow, test_arrays_on_the_heap_grow)
+          test_arenas, test_an_arena_is_used_again, test_arrays_in_an_arena_grow,
+          test_arrays_on_the_heap_grow)

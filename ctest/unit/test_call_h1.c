@@ -203,7 +203,7 @@ static const struct framing framings[] = {
     {"GET",
      "HTTP/1.1 200 OK\r\nTransfer-Encoding: Chunked\r\ntrailer: x-sum\r\n\r\n2\r\nab\r\n0\r\n"
      "x-sum: 1\r\nx-more: 2\r\n\r\n",
-     false, 200, -1, "", "ab", "x-sum: 1\nx-more: 2\n", "", true},
+     false, 200, -1, "trailer: x-sum\n", "ab", "x-sum: 1\nx-more: 2\n", "", true},
     {"GET", "HTTP/1.1 200 OK\r\nx: y\r\n\r\nuntil the end", true, 200, -1, "x: y\n",
      "until the end", "", "", false},
     {"GET", "HTTP/1.0 200 OK\r\n\r\nold", true, 200, -1, "", "old", "", "", false},

@@ -75,7 +75,7 @@ START_TEST(test_a_get_and_its_answer)
     rig_until(&talk.rig, told_ended(&talk.told));
     ck_assert_msg(talk.told.finished, "%s", talk.told.why);
     ck_assert_uint_eq(talk.told.status, 200);
-    ck_assert_str_eq(talk.told.reason, "");
+    ck_assert_str_eq(talk.told.reason, "OK");
     ck_assert_int_eq(talk.told.length, 5);
     ck_assert_str_eq(talk.told.headers, "x-a: 1\n");
     ck_assert_str_eq(talk.told.interim, "103 link: </a>\n");

@@ -97,6 +97,55 @@ START_TEST(test_requests_that_match)
 }
 END_TEST
 
+/** Puts another request into an entry. */
+static void change_request(struct scenario *scenario, uint64_t number,
+                           const struct request *request)
+{
+    struct buf packed;
+    buf_init(&packed, BUF_OWN);
+    request_pack_head(request, &packed);
+    const struct str parts[] = {buf_str(&packed), request->body};
+    journal_set_data(scenario->journal, number, parts, COUNT_OF(parts));
+    buf_clear(&packed);
+}
+
+START_TEST(test_a_body_that_comes_later_is_waited_for)
+{
+    struct scenario scenario;
+    struct str why = {0};
+    struct request request = {
+        .method = STR("POST"), .path = STR("/a"), .version = HTTP_2, .state = REQUEST_COMING};
+    scenario_init(&scenario, 0);
+    uint64_t first = add_request(&scenario, 1, "api", "POST", "/a", 1, 1, 0);
+    uint64_t second = add_request(&scenario, 1, "api", "POST", "/a", 2, 1, 0);
+    change_request(&scenario, first, &request);
+    change_request(&scenario, second, &request);
+    struct condition *body = watch(&scenario, "requests: {to: api, where: {body: ab}}");
+    struct condition *other = watch(&scenario, "requests: {to: api, where: {not: {body: ab}}}");
+    struct condition *path = watch(&scenario, "requests: {to: api, where: /a, count: 2}");
+    ck_assert(!condition_holds(body) && !condition_holds(other) && condition_holds(path));
+    request.state = REQUEST_WHOLE;
+    request.body = STR("ab");
+    change_request(&scenario, first, &request);
+    add(&scenario, ENTRY_REQUEST_END, 2, "api", "");
+    tell(&scenario, body);
+    tell(&scenario, other);
+    ck_assert(condition_holds(body) && !condition_holds(other));
+    ck_assert(!condition_lost(other, &why));
+    /* one that is not all there can neither be taken nor left */
+    request.state = REQUEST_BROKEN_OFF;
+    change_request(&scenario, second, &request);
+    add(&scenario, ENTRY_REQUEST_END, 3, "api", "");
+    tell(&scenario, other);
+    ck_assert(!condition_holds(other) && condition_lost(other, &why));
+    ck_str_is(why, "of the body of request #2 to api not all is known: the request broke off after "
+                   "2 B");
+    ck_assert(str_equal(condition_lack(other), why));
+    ck_assert_ptr_null(condition_lack(path).data);
+    scenario_clear(&scenario);
+}
+END_TEST
+
 START_TEST(test_dropped_entries_are_lost_only_where_they_are_needed)
 {
     struct scenario scenario;
@@ -104,24 +153,25 @@ START_TEST(test_dropped_entries_are_lost_only_where_they_are_needed)
     for (int i = 0; i < 10; i++)
         add_request(&scenario, i, "api", "GET", i < 5 ? "/a" : "/b", (uint64_t)i + 1, 1, 0);
     struct condition *plain = watch(&scenario, "requests: {to: api, count: 10}");
+    struct str why = {0};
     struct condition *enough = watch(&scenario, "requests: {to: api, count: 4, where: GET /b}");
     struct condition *lost = watch(&scenario, "requests: {to: api, count: 5, where: GET /a}");
     struct condition *other = watch(&scenario, "requests: {to: other, where: GET /a}");
-    ck_assert(condition_holds(plain) && !condition_lost(plain));
-    ck_assert(condition_holds(enough) && !condition_lost(enough));
-    ck_assert(!condition_holds(lost) && condition_lost(lost));
-    ck_assert(!condition_holds(other) && !condition_lost(other));
+    ck_assert(condition_holds(plain) && !condition_lost(plain, &why));
+    ck_assert(condition_holds(enough) && !condition_lost(enough, &why));
+    ck_assert(!condition_holds(lost) && condition_lost(lost, &why));
+    ck_assert(!condition_holds(other) && !condition_lost(other, &why));
     struct condition *any = watch(&scenario, "any: [{requests: {where: GET /a}}, {event: e}]");
     struct condition *all = watch(&scenario, "all: [{requests: {where: GET /a}}, {event: e}]");
-    ck_assert(!condition_lost(any));
-    ck_assert(condition_lost(all));
+    ck_assert(!condition_lost(any, &why));
+    ck_assert(condition_lost(all, &why));
     /* entries that were looked at before they were dropped are not lost */
     struct condition *fresh = watch(&scenario, "output: {of: app, matches: x, count: 9}");
     for (int i = 0; i < 8; i++) {
         add(&scenario, ENTRY_OUTPUT, i, "app", "x");
         tell(&scenario, fresh);
     }
-    ck_assert(!condition_holds(fresh) && !condition_lost(fresh));
+    ck_assert(!condition_holds(fresh) && !condition_lost(fresh, &why));
     add(&scenario, ENTRY_OUTPUT, 9, "app", "x");
     tell(&scenario, fresh);
     ck_assert(condition_holds(fresh));
@@ -385,6 +435,7 @@ START_TEST(test_reads_again_what_was_deferred)
 END_TEST
 
 UNIT_MAIN("condition", test_requests_hold_from_the_nth_on, test_requests_that_match,
+          test_a_body_that_comes_later_is_waited_for,
           test_dropped_entries_are_lost_only_where_they_are_needed, test_connections, test_messages,
           test_bytes, test_names, test_output, test_all_and_any, test_what_can_still_come,
           test_refuses_what_is_no_condition, test_reads_again_what_was_deferred)

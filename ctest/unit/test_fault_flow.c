@@ -414,6 +414,11 @@ START_TEST(test_a_stall_holds_no_action)
         rig_until(&world.rig, client_heard_end());
         ck_assert_uint_eq(world.heard.size, 0);
         rig_until(&world.rig, !world.stream);
+        /* it is told whose doing that was */
+        bool waits = hows[i] != CLOSE_KILL;
+        ck_assert_uint_eq(rig_count(&world.rig, ENTRY_NOTE), waits ? 1 : 0);
+        if (waits)
+            ck_assert(rig_has_text(&world.rig, ENTRY_NOTE, "a fault still held back"));
         world_clear();
     }
 }

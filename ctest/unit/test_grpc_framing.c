@@ -87,6 +87,26 @@ START_TEST(test_writes_frames)
 }
 END_TEST
 
+START_TEST(test_writes_a_frame_around_what_comes)
+{
+    struct buf buf;
+    buf_init(&buf, 20);
+    buf_append_string(&buf, "x");
+    size_t mark = grpc_frame_open(&buf);
+    buf_append_string(&buf, "hello");
+    grpc_frame_close(&buf, mark);
+    ck_assert(str_equal(buf_str(&buf), STR("x\0\0\0\0\5hello")));
+    mark = grpc_frame_open(&buf);
+    grpc_frame_close(&buf, mark);
+    ck_assert(str_equal(buf_str(&buf), STR("x\0\0\0\0\5hello\0\0\0\0\0")));
+    /* beyond the bound it is full, and nothing is written where no head is */
+    mark = grpc_frame_open(&buf);
+    grpc_frame_close(&buf, mark);
+    ck_assert(buf_full(&buf));
+    buf_clear(&buf);
+}
+END_TEST
+
 START_TEST(test_names_encodings)
 {
     enum grpc_encoding encoding;
@@ -156,5 +176,5 @@ START_TEST(test_refuses_what_is_not_compressed)
 END_TEST
 
 UNIT_MAIN("grpc_framing", test_reads_frames_split_anywhere, test_tells_what_is_wrong,
-          test_writes_frames, test_names_encodings, test_compresses_both_ways,
-          test_refuses_what_is_not_compressed)
+          test_writes_frames, test_writes_a_frame_around_what_comes, test_names_encodings,
+          test_compresses_both_ways, test_refuses_what_is_not_compressed)

@@ -38,7 +38,7 @@ START_TEST(test_derives_from_http)
         enum grpc_status status;
     } rows[] = {
         {400, GRPC_INTERNAL},      {401, GRPC_UNAUTHENTICATED}, {403, GRPC_PERMISSION_DENIED},
-        {404, GRPC_UNIMPLEMENTED}, {429, GRPC_UNAVAILABLE},     {431, GRPC_INTERNAL},
+        {404, GRPC_UNIMPLEMENTED}, {429, GRPC_UNAVAILABLE},     {431, GRPC_UNKNOWN},
         {502, GRPC_UNAVAILABLE},   {503, GRPC_UNAVAILABLE},     {504, GRPC_UNAVAILABLE},
         {200, GRPC_UNKNOWN},       {418, GRPC_UNKNOWN},         {500, GRPC_UNKNOWN}};
     for (size_t i = 0; i < COUNT_OF(rows); i++)
@@ -72,6 +72,8 @@ START_TEST(test_escapes_messages)
          "%09%0Atest with whitespace%0D%0Aand Unicode BMP %E2%98%BA and non-BMP "
          "%F0%9F%98%88%09%0A"},
         {STR_INIT("\0\x1f ~\x7f\xff"), "%00%1F ~%7F%FF"},
+        {STR_INIT("  a b "), "%20 a b%20"},
+        {STR_INIT(" "), "%20"},
     };
     struct arena *arena = arena_new();
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
@@ -86,6 +88,26 @@ START_TEST(test_escapes_messages)
     ck_str_is(grpc_message_read(arena, STR("%4")), "%4");
     ck_str_is(grpc_message_read(arena, STR("%zz%4x%41%6a")), "%zz%4xAj");
     arena_free(arena);
+}
+END_TEST
+
+START_TEST(test_knows_its_content_types)
+{
+    static const char *const good[] = {"application/grpc",         "Application/GRPC",
+                                       "application/grpc+proto",   "application/grpc; a=b",
+                                       "application/grpc+proto;a", "application/grpc ;a=b"};
+    static const char *const bad[] = {"",
+                                      "application/grp",
+                                      "application/grpc+json",
+                                      "application/grpc+protobuf",
+                                      "application/grpc-web",
+                                      "application/grpcx",
+                                      "text/html; application/grpc"};
+    for (size_t i = 0; i < COUNT_OF(good); i++)
+        ck_assert_msg(grpc_is_content_type(str_of(good[i])), "%s", good[i]);
+    for (size_t i = 0; i < COUNT_OF(bad); i++)
+        ck_assert_msg(!grpc_is_content_type(str_of(bad[i])), "%s", bad[i]);
+    ck_assert(!grpc_is_content_type((struct str){0}));
 }
 END_TEST
 
@@ -140,5 +162,5 @@ START_TEST(test_writes_timeouts)
 END_TEST
 
 UNIT_MAIN("grpc_status", test_names_and_codes, test_reads_the_header, test_derives_from_http,
-          test_derives_from_a_reset, test_escapes_messages, test_reads_timeouts,
-          test_writes_timeouts)
+          test_derives_from_a_reset, test_escapes_messages, test_knows_its_content_types,
+          test_reads_timeouts, test_writes_timeouts)

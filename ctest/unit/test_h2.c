@@ -298,6 +298,17 @@ START_TEST(test_sends_large_bodies_under_back_pressure)
 }
 END_TEST
 
+START_TEST(test_a_large_answer_to_a_request_with_a_body)
+{
+    struct upload upload = {.size = 10};
+    struct world w;
+    world_init(&w);
+    int32_t id = peer_submit(&w.peer, "POST", "/big", NULL, &upload);
+    ck_assert_uint_eq(world_answer(&w, id)->body_size, BIG);
+    world_clear(&w);
+}
+END_TEST
+
 START_TEST(test_a_client_that_does_not_read_stops_the_answer)
 {
     struct world w;
@@ -576,6 +587,7 @@ UNIT_MAIN("h2", test_reads_a_request, test_a_host_header_beside_the_authority,
           test_answers_many_in_one_turn, test_answers_static_and_bodiless,
           test_sends_early_hints_and_trailers, test_leaves_out_what_is_of_http_1,
           test_sends_large_bodies_under_back_pressure,
+          test_a_large_answer_to_a_request_with_a_body,
           test_a_client_that_does_not_read_stops_the_answer,
           test_an_answer_is_whole_when_its_end_is_sent, test_a_delayed_answer_leaves_in_one_packet,
           test_holds_a_request, test_streams_are_bounded, test_upgrades,

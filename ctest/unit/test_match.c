@@ -335,6 +335,45 @@ START_TEST(test_negates_as_a_whole)
 }
 END_TEST
 
+/** What a match says of a request of which only "ab" is known: 1 takes, 0 does not, -1 nobody
+ * knows.
+ */
+static int judges(const char *yaml, struct request *request)
+{
+    bool lacks = false;
+    struct match_context context = {.lacks = &lacks};
+    bool takes = match_test(match_of(yaml), request, &context, arena, NULL, NULL);
+    ck_assert(!lacks || !takes);
+    return lacks ? -1 : takes;
+}
+
+START_TEST(test_knows_what_hangs_on_a_body_that_is_not_all_there)
+{
+    begin();
+    struct request request = request_of("POST /a");
+    request.body = STR("ab");
+    request.body_left_out = 3;
+    ck_assert_int_eq(judges("/a", &request), 1);
+    ck_assert_int_eq(judges("{path: /b, body: ab}", &request), 0);
+    ck_assert_int_eq(judges("{body: ab}", &request), -1);
+    ck_assert_int_eq(judges("{body: {contains: a}}", &request), -1);
+    ck_assert_int_eq(judges("{not: {body: ab}}", &request), -1);
+    ck_assert_int_eq(judges("{not: {not: {body: ab}}}", &request), -1);
+    ck_assert_int_eq(judges("{not: {path: /b, body: ab}}", &request), 1);
+    ck_assert_int_eq(judges("{form: {a: b}}", &request), -1);
+    ck_assert_int_eq(judges("{size: 5}", &request), 1);
+    ck_assert_int_eq(judges("{size: 2}", &request), 0);
+    ck_assert_int_eq(judges("{size: 5, body: ab}", &request), -1);
+    request.state = REQUEST_COMING;
+    ck_assert_int_eq(judges("{size: 5}", &request), -1);
+    request.body_left_out = 0;
+    ck_assert_int_eq(judges("{body: ab}", &request), -1);
+    request.state = REQUEST_WHOLE;
+    ck_assert_int_eq(judges("{body: ab}", &request), 1);
+    end();
+}
+END_TEST
+
 START_TEST(test_draws_chances)
 {
     begin();
@@ -524,7 +563,8 @@ END_TEST
 UNIT_MAIN("match", test_matches_method_and_path, test_compares_paths_segment_by_segment,
           test_captures_segments, test_captures_the_rest, test_bounds_regular_expressions,
           test_matches_the_query, test_matches_headers_and_cookies, test_matches_forms,
-          test_matches_tls, test_matches_bodies, test_negates_as_a_whole, test_draws_chances,
+          test_matches_tls, test_matches_bodies, test_negates_as_a_whole,
+          test_knows_what_hangs_on_a_body_that_is_not_all_there, test_draws_chances,
           test_knows_which_miss_is_nearer, test_tells_what_is_static, test_is_quick,
           test_describes_itself, test_refuses_wrong_short_forms, test_refuses_wrong_paths,
           test_refuses_wrong_mappings)

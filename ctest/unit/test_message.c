@@ -215,6 +215,32 @@ START_TEST(test_keeps_what_is_missing_and_what_is_large)
 }
 END_TEST
 
+START_TEST(test_knows_what_a_body_lacks)
+{
+    begin();
+    struct request request = {.version = HTTP_2, .body = STR("abc")};
+    struct request copy;
+    struct buf packed;
+    ck_assert_ptr_null(request_body_lacks(&request, arena).data);
+    request.body_left_out = 1021;
+    ck_str_is(request_body_lacks(&request, arena), "the record has the first 3 B of 1 KiB");
+    request.state = REQUEST_COMING;
+    ck_str_is(request_body_lacks(&request, arena),
+              "more of the body was still to come after 1 KiB");
+    request.state = REQUEST_BROKEN_OFF;
+    ck_str_is(request_body_lacks(&request, arena), "the request broke off after 1 KiB");
+    buf_init(&packed, BUF_OWN);
+    request_pack(&request, &packed);
+    ck_assert(request_unpack(buf_str(&packed), arena, &copy));
+    ck_assert_int_eq(copy.state, REQUEST_BROKEN_OFF);
+    ck_assert_uint_eq(copy.body_left_out, 1021);
+    ck_assert_uint_eq(request_body_size(&copy), 1024);
+    ck_str_is(copy.body, "abc");
+    buf_clear(&packed);
+    end();
+}
+END_TEST
+
 START_TEST(test_refuses_what_is_no_packed_request)
 {
     begin();
@@ -239,7 +265,7 @@ START_TEST(test_refuses_what_is_no_packed_request)
     buf_append_byte(&packed, 'x');
     ck_assert(!request_unpack(buf_str(&packed), arena, &copy));
     ck_assert(
-        !request_unpack(STR("R1\x0b\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"), arena, &copy));
+        !request_unpack(STR("R2\x0b\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"), arena, &copy));
     buf_clear(&packed);
     end();
 }
@@ -249,4 +275,4 @@ UNIT_MAIN("message", test_names_versions_and_reasons, test_finds_headers_without
           test_keeps_headers_on_the_heap, test_finds_tokens, test_percent_decodes,
           test_reads_queries, test_reads_a_query_of_many_names_in_no_time, test_finds_cookies,
           test_packs_and_unpacks, test_keeps_what_is_missing_and_what_is_large,
-          test_refuses_what_is_no_packed_request)
+          test_knows_what_a_body_lacks, test_refuses_what_is_no_packed_request)

@@ -73,6 +73,13 @@ void upstream_stream(struct upstream *upstream, struct exchange *exchange)
     (void)exchange;
 }
 
+bool upstream_answers_early(struct upstream *upstream, const struct exchange *exchange)
+{
+    (void)upstream;
+    (void)exchange;
+    return true;
+}
+
 bool upstream_tunnels(const struct upstream *upstream)
 {
     (void)upstream;

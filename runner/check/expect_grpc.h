@@ -26,11 +26,6 @@ extern const struct type grpc_expect_type;
 /** [struct predicate *] on the name of a status: "NOT_FOUND". */
 extern const struct type grpc_status_predicate;
 
-/** All values of a name: NULL, a string, or an array; of a name that ends with -bin as Base64 with
- * padding. */
-const struct json *grpc_metadata_json(const struct headers *headers, struct str name,
-                                      struct arena *arena);
-
 /**
  * Judges a step.
  *

@@ -39,9 +39,16 @@ struct verify_item {
     struct place place;
 };
 
-/** Whether it is about requests or responses of one port, which has to have some; `port` has no
- * data where it is known only later. */
-bool verify_asks_requests(const struct verify_item *item, struct str *port);
+/**
+ * What a port must speak to have what it asks for: one of enum speech (server/http/upstream.h).
+ *
+ * @param port the port of its `to` or `from`
+ * @return 0 where it is about no port, or one that is known only later, and where each port has it
+ */
+unsigned verify_needs(const struct verify_item *item, struct str *port);
+/** The proxy of `connections: {from: PROXY}`; without data where there is none, or it is known only
+ * later. */
+struct str verify_dialling(const struct verify_item *item);
 
 /** The default name of an item: "requests to api: count 2". From the node as written. */
 struct str verify_title(struct arena *arena, const struct node *item);

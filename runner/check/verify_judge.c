@@ -257,6 +257,11 @@ static void judge_order(struct view *view)
     for (size_t i = 0; i < view->keys->order.count; i++) {
         while (at < view->count && !view_match(view, order[i], view->picked[at].entry))
             at++;
+        if (view->lack.data) {
+            failures_say(view->failures, match_place(order[i]), "order", STR_FMT,
+                         STR_ARG(view->lack));
+            return;
+        }
         if (at++ < view->count)
             continue;
         struct str wanted = match_describe(order[i], arena);

@@ -180,6 +180,7 @@ struct view {
     size_t capacity;
     uint64_t looked; /**< entries of the kind and name that the journal still holds */
     bool bare; /**< entries were dropped, but `count` is exact all the same; `picked` is not */
+    struct str lack;               /**< why an entry could not be judged; data NULL: none */
     bool request_lost;             /**< the request of a response is needed and gone */
     struct picked near[MOST_NEAR]; /**< what was nearly selected */
     struct rejection rejections[MOST_NEAR];
@@ -195,7 +196,7 @@ struct place view_key_place(const struct view *view, const char *key);
 /** "requests to api". */
 struct str view_title(const struct view *view);
 /** Tests a packed request, as a route would. */
-bool view_match(const struct view *view, const struct match *match, const struct entry *entry);
+bool view_match(struct view *view, const struct match *match, const struct entry *entry);
 
 /** Counts a key that holds; says why the entry is not selected by one that does not. */
 bool key_holds(struct rejection *rejection, bool holds, const char *why);

@@ -74,9 +74,11 @@ static bool flag_is(const bool *wanted, bool is)
     return !wanted || *wanted == is;
 }
 
-bool view_match(const struct view *view, const struct match *match, const struct entry *entry)
+bool view_match(struct view *view, const struct match *match, const struct entry *entry)
 {
+    bool lacks = false;
     struct match_context context = {
+        .lacks = &lacks,
         .seed = scenario_seed(view->scenario),
         .key = journal_name(view->journal, entry->route ? entry->route : entry->subject),
         .number = entry->request,
@@ -85,8 +87,14 @@ bool view_match(const struct view *view, const struct match *match, const struct
     struct request request = {0};
     bool matches = request_unpack((struct str){entry->data, entry->data_size}, arena, &request) &&
                    match_test(match, &request, &context, arena, NULL, NULL);
+    if (lacks && !view->lack.data)
+        view->lack = arena_printf(
+            view->failures->arena,
+            "of the body of request #%" PRIu64 " to " STR_FMT " not all is known: " STR_FMT,
+            entry->request, STR_ARG(journal_name(view->journal, entry->subject)),
+            STR_ARG(request_body_lacks(&request, arena)));
     arena_free(arena);
-    return matches;
+    return matches && !lacks;
 }
 
 bool request_takes(struct view *view, struct picked *picked, struct rejection *rejection)
@@ -384,6 +392,11 @@ bool view_select(struct view *view)
                           (view->subject->also && entry->kind == view->subject->also);
         if (looked_for && (!view->name_id || entry->subject == view->name_id))
             view_look(view, entry, number);
+    }
+    if (view->lack.data) {
+        failures_say(view->failures, view_key_place(view, "where"), "where", STR_FMT,
+                     STR_ARG(view->lack));
+        return false;
     }
     return view_is_whole(view);
 }

@@ -3,6 +3,7 @@
 #include "runner/check/expect_grpc.h"
 #include "runner/check/tls_names.h"
 #include "server/http/h2.h"
+#include "server/http/upstream.h"
 
 #include <inttypes.h>
 
@@ -431,14 +432,34 @@ const struct type verify_type = {
     .of = &item_type,
 };
 
-bool verify_asks_requests(const struct verify_item *item, struct str *port)
+unsigned verify_needs(const struct verify_item *item, struct str *port)
 {
+    static const struct {
+        const struct verify_subject *subject;
+        unsigned speech;
+    } needs[] = {
+        {&requests_subject, SPEECH_HTTP},
+        {&responses_subject, SPEECH_HTTP},
+        {&handshakes_subject, SPEECH_TLS},
+        {&frames_subject, SPEECH_HTTP2},
+    };
     const struct member *member = item->subject.member;
     const void *subject = member ? member->extra : NULL;
-    if (subject != &requests_subject && subject != &responses_subject)
-        return false;
-    *port = ((const struct verify_keys *)item->subject.value)->port;
-    return port->data;
+    for (size_t i = 0; i < COUNT_OF(needs); i++) {
+        if (needs[i].subject != subject)
+            continue;
+        *port = ((const struct verify_keys *)item->subject.value)->port;
+        return port->data ? needs[i].speech : 0;
+    }
+    return 0;
+}
+
+struct str verify_dialling(const struct verify_item *item)
+{
+    const struct member *member = item->subject.member;
+    if (!member || member->extra != &connections_subject)
+        return (struct str){0};
+    return ((const struct verify_keys *)item->subject.value)->from;
 }
 
 /* Titles, from the nodes as written */

@@ -9,6 +9,7 @@
 #include "runner/client/grpc_session.h"
 #include "runner/scenario/scenario.h"
 #include "schema/body.h"
+#include "server/grpc/metadata.h"
 
 /** One try of a step. */
 struct grpc_try {
@@ -265,7 +266,8 @@ static void try_call(struct grpc_try *try)
         .tls = try->secure,
         .metadata = &try->metadata,
         .timeout_ns = try->deadline_ns ? (left > 0 ? left : 1) : 0,
-        .most = GRPC_MOST_MESSAGE,
+        .most = (size_t)try->request->max_message,
+        .encoding = (enum grpc_encoding)try->request->compress,
     };
     grpc_connection_enter(try->connection);
     try->calling = true;
@@ -365,6 +367,9 @@ static void try_connected(void *context)
 static void try_disconnected(void *context, const char *name, struct str why, bool harness)
 {
     struct grpc_try *try = context;
+    /* the end of its call has told it why, and more exactly */
+    if (grpc_reflection_has_failed(try->reflection))
+        return;
     grpc_reflection_forget(try->reflection);
     try->reflection = NULL;
     grpc_client_call_forget(&try->call);
@@ -434,7 +439,7 @@ static void metadata_prepare(struct grpc_try *try)
         for (size_t j = 0; j < values->count; j++) {
             struct str value = ((const struct str *)values->items)[j];
             struct str bytes;
-            if (str_ends(entries[i].name, STR("-bin")) && base64_read(arena, value, &bytes))
+            if (grpc_metadata_is_binary(entries[i].name) && base64_read(arena, value, &bytes))
                 value = base64_write(arena, bytes, false);
             headers_add(&try->metadata, arena, entries[i].name, value);
         }

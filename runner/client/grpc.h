@@ -2,9 +2,9 @@
  * The `grpc` verb: a call of a gRPC method, its messages as JSON by the types of its .proto files,
  * and its `expect`.
  *
- * The types come from `protos` or `protosets` (grpc_protos.h): what a step says of its method and
- * messages is then checked when the spec is read. Without them the far side's reflection service is
- * asked (grpc_reflection.h), once for each endpoint of a scenario.
+ * The types come from `protos` or `protosets` (server/grpc/sources.h): what a step says of its
+ * method and messages is then checked when the spec is read. Without them the far side's reflection
+ * service is asked (grpc_reflection.h), once for each endpoint of a scenario.
  *
  * Each step has its own connection; steps of a client with the same `session` share one. Nothing is
  * asked twice by itself.
@@ -16,11 +16,12 @@
 #include "runner/client/tcp.h"
 #include "runner/scenario/attempt.h"
 #include "server/grpc/message.h"
+#include "server/grpc/sources.h"
 
 /** The bounds of a call. */
 enum {
-    GRPC_MOST_MESSAGE = 64 * 1024 * 1024, /**< bytes of one message that comes */
-    GRPC_MOST_RECEIVED = 64 * 1024 * 1024 /**< bytes of all of them that are kept */
+    GRPC_MOST_MESSAGE = 64 * 1024 * 1024, /**< bytes of one message */
+    GRPC_MOST_RECEIVED = 64 * 1024 * 1024 /**< bytes of all that come, which are kept */
 };
 
 /** When the client gives up by itself. */
@@ -35,9 +36,7 @@ struct grpc_request {
     struct str target; /**< an endpoint */
     struct str rpc;    /**< "shop.Orders/Place" */
     struct place rpc_place;
-    struct list protos; /**< of struct str, as protosets and imports */
-    struct list protosets;
-    struct list imports;
+    struct grpc_sources sources;
     struct json *message;
     struct list messages; /**< of struct json * */
     struct place message_place;
@@ -45,6 +44,8 @@ struct grpc_request {
     struct duration *every;
     struct list metadata; /**< of struct map_entry: struct list of struct str */
     int64_t deadline_ns;  /**< 0 = none */
+    uint64_t max_message; /**< bytes of one that comes */
+    int compress;         /**< enum grpc_encoding */
     struct tcp_tls tls;
     struct str authority; /**< data NULL: host:port */
     struct grpc_cancel cancel;

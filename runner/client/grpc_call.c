@@ -78,9 +78,14 @@ static ptrdiff_t source_read(void *context, char *into, size_t room, bool *end)
 
 void grpc_client_call_send(struct grpc_client_call *call, struct str message)
 {
+    struct buf packed;
     if (!call->h2)
         return;
-    (void)!grpc_frame_write(&call->out, false, message);
+    buf_init(&packed, BUF_OWN);
+    bool compressed = call->out_encoding != GRPC_IDENTITY &&
+                      grpc_compress(call->out_encoding, message, &packed) == 0;
+    (void)!grpc_frame_write(&call->out, compressed, compressed ? buf_str(&packed) : message);
+    buf_clear(&packed);
     h2_call_resume(call->h2);
 }
 
@@ -101,23 +106,13 @@ static void headers_copy(struct headers *into, const struct headers *from, struc
                     arena_copy(arena, from->items[i].value));
 }
 
-/** "application/grpc", "application/grpc+proto", "application/grpc; x=y" */
-static bool is_grpc(struct str type)
-{
-    struct str prefix = STR("application/grpc");
-    if (!str_equal_nocase(str_slice(type, 0, prefix.size), prefix))
-        return false;
-    return type.size == prefix.size || type.data[prefix.size] == '+' ||
-           type.data[prefix.size] == ';';
-}
-
 static void on_head(void *context, unsigned status, const struct headers *headers)
 {
     struct grpc_client_call *call = context;
     struct str encoding = headers_get(headers, STR("grpc-encoding"));
     headers_copy(&call->answer.metadata, headers, call->arena);
     call->http_status = status;
-    call->plain = status != 200 || !is_grpc(headers_get(headers, STR("content-type")));
+    call->plain = status != 200 || !grpc_is_content_type(headers_get(headers, STR("content-type")));
     if (!call->plain && encoding.data && !grpc_encoding_read(encoding, &call->encoding))
         call_broken(call, GRPC_INTERNAL, "protocol",
                     arena_printf(call->arena,
@@ -310,6 +305,7 @@ void grpc_client_call_start(struct grpc_client_call *call, struct h2_client *cli
                                       .context = context,
                                       .arena = plan->arena,
                                       .most = plan->most,
+                                      .out_encoding = plan->encoding,
                                       .begun = true,
                                       .source = {.read = source_read, .context = call}};
     buf_init(&call->out, BUF_OWN);
@@ -318,6 +314,9 @@ void grpc_client_call_start(struct grpc_client_call *call, struct h2_client *cli
     headers_add(&headers, plan->arena, STR("content-type"), STR("application/grpc"));
     if (!agent)
         headers_add(&headers, plan->arena, STR("user-agent"), STR("goto-run/" GOTO_VERSION));
+    if (plan->encoding != GRPC_IDENTITY)
+        headers_add(&headers, plan->arena, STR("grpc-encoding"),
+                    str_of(grpc_encoding_name(plan->encoding)));
     headers_add(&headers, plan->arena, STR("grpc-accept-encoding"), STR("identity,gzip"));
     if (plan->timeout_ns) {
         grpc_timeout_write(plan->timeout_ns, timeout);

@@ -28,6 +28,7 @@ struct grpc_client_call_plan {
     const struct headers *metadata; /**< as sent, but for what every call sends; NULL = none */
     int64_t timeout_ns;             /**< sent as grpc-timeout; 0 = none */
     size_t most;                    /**< bytes of a message that comes */
+    enum grpc_encoding encoding;    /**< of the messages that are sent */
 };
 
 struct grpc_client_call_user {
@@ -60,9 +61,10 @@ struct grpc_client_call {
     bool out_ended;
     struct grpc_frames frames;
     size_t most;
-    enum grpc_encoding encoding;
-    unsigned http_status; /**< 0 = no head came */
-    bool plain;           /**< what comes is no gRPC: it is passed over */
+    enum grpc_encoding encoding;     /**< of what comes */
+    enum grpc_encoding out_encoding; /**< of what is sent */
+    unsigned http_status;            /**< 0 = no head came */
+    bool plain;                      /**< what comes is no gRPC: it is passed over */
     bool begun;
     struct grpc_answer answer;
 };

@@ -1,7 +1,8 @@
 /* What `grpc:` says, as read; and what its .proto files say of it. */
 #include "base/base64.h"
 #include "runner/client/grpc.h"
-#include "runner/client/grpc_protos.h"
+#include "server/grpc/framing.h"
+#include "server/grpc/metadata.h"
 #include "server/proxy/endpoint.h"
 #include "server/tls/client.h"
 
@@ -61,7 +62,6 @@ static const struct type rpc_type = {
 
 static const struct type values_type = TYPE_ONE_OR_LIST(&type_text);
 static const struct type metadata_type = TYPE_MAP(&values_type);
-static const struct type texts_type = TYPE_ONE_OR_LIST(&type_text);
 static const struct type messages_type = TYPE_LIST(&type_json);
 static const struct type every_type = TYPE_POINTER(&type_duration);
 
@@ -100,7 +100,7 @@ static enum read_result metadata_check(struct reader *reader, const struct map_e
 {
     const struct list *values = entry->value;
     const struct str *texts = values->items;
-    bool binary = str_ends(entry->name, STR("-bin"));
+    bool binary = grpc_metadata_is_binary(entry->name);
     struct str bytes;
     if (entry->failed)
         return READ_FAILED;
@@ -129,17 +129,56 @@ static enum read_result metadata_check(struct reader *reader, const struct map_e
     return READ_OK;
 }
 
+/* max-message, compress */
+
+static enum read_result most_read(struct reader *reader, const struct type *type,
+                                  const struct node *node, void *into)
+{
+    uint64_t size = 0;
+    enum read_result result = reader_read(reader, &type_size, node, &size);
+    if (result != READ_OK)
+        return result;
+    if (size > GRPC_MOST_MESSAGE)
+        return reader_expected(reader, node, type->name);
+    *(uint64_t *)into = size;
+    return READ_OK;
+}
+
+static struct json *most_schema(struct schema_writer *writer, const struct type *type)
+{
+    (void)type;
+    return schema_of(writer, &type_size);
+}
+
+static const struct type most_type = {
+    .name = "a size up to 64MiB",
+    .size = sizeof(uint64_t),
+    .read = most_read,
+    .schema = most_schema,
+};
+
+static const struct choice compress_choices[] = {
+    {"gzip", GRPC_GZIP, "by gzip"},
+    {NULL},
+};
+static const struct type compress_type = TYPE_CHOICE(compress_choices);
+
+static void grpc_preset(void *into)
+{
+    ((struct grpc_request *)into)->max_message = GRPC_MOST_MESSAGE;
+}
+
 static const struct row grpc_rows[] = {
     {"target", &endpoint_type, offsetof(struct grpc_request, target), ROW_REQUIRED, NULL,
      "Where to: a port of the run by name, host:port, or unix:PATH."},
     {"rpc", &rpc_type, offsetof(struct grpc_request, rpc), ROW_REQUIRED, NULL,
      "The method: package.Service/Method."},
-    {"protos", &texts_type, offsetof(struct grpc_request, protos), 0, "the far side's reflection",
-     "The .proto files that define it; compiled with protoc."},
-    {"protosets", &texts_type, offsetof(struct grpc_request, protosets), 0, NULL,
+    {"protos", &grpc_files_type, offsetof(struct grpc_request, sources.protos), 0,
+     "the far side's reflection", "The .proto files that define it; compiled with protoc."},
+    {"protosets", &grpc_files_type, offsetof(struct grpc_request, sources.protosets), 0, NULL,
      "The same, compiled: files of a FileDescriptorSet (protoc --include_imports "
      "--descriptor_set_out)."},
-    {"import-paths", &texts_type, offsetof(struct grpc_request, imports), 0, NULL,
+    {"import-paths", &grpc_files_type, offsetof(struct grpc_request, sources.imports), 0, NULL,
      "Folders in which .proto files and what they import are looked for."},
     {"message", &type_json, offsetof(struct grpc_request, message), 0, "one without fields",
      "The message that is sent, by the proto3 JSON mapping."},
@@ -152,6 +191,10 @@ static const struct row grpc_rows[] = {
      "Base64."},
     {"deadline", &type_time_positive, offsetof(struct grpc_request, deadline_ns), 0, "none",
      "The longest the call may take: sent as grpc-timeout, and kept by this side."},
+    {"max-message", &most_type, offsetof(struct grpc_request, max_message), 0, "64MiB",
+     "The largest message that is taken: RESOURCE_EXHAUSTED and the error body-too-large beyond."},
+    {"compress", &compress_type, offsetof(struct grpc_request, compress), 0, "not at all",
+     "How the messages that are sent are compressed."},
     {"tls", &tcp_tls_type, offsetof(struct grpc_request, tls), 0, "as the port of the run does",
      "TLS: true, false, or how it is spoken. ALPN offers h2 unless `alpn` says otherwise."},
     {"authority", &type_string, offsetof(struct grpc_request, authority), 0, "host:port",
@@ -163,6 +206,7 @@ static const struct row grpc_rows[] = {
 static const struct table grpc_table = {
     TABLE_ROWS("grpc", grpc_rows),
     .doc = "A call of a gRPC method.",
+    .preset = grpc_preset,
 };
 static const struct type grpc_table_type = TYPE_TABLE(&grpc_table, struct grpc_request);
 
@@ -251,17 +295,17 @@ static enum read_result method_check(struct reader *reader, const struct node *n
     struct nearest nearest = protos_nearest_method(request->types, request->rpc, reader->arena);
     diagnostics_add(reader->diagnostics, node_get(node, "rpc")->place,
                     "no method is called '" STR_FMT "' in the %s of this step",
-                    STR_ARG(request->rpc), request->protos.count ? "protos" : "protosets");
+                    STR_ARG(request->rpc), request->sources.protos.count ? "protos" : "protosets");
     diagnostics_did_you_mean(reader->diagnostics, &nearest);
     return READ_FAILED;
 }
 
 /** Whether a key was read, and not left for later or wrong. */
-static bool list_is_read(const struct node *node, const struct list *list)
+static bool files_are_read(const struct node *node, const struct list *list)
 {
-    const struct str *texts = list->items;
+    const struct grpc_file *files = list->items;
     for (size_t i = 0; i < list->count; i++)
-        if (!texts[i].data)
+        if (!files[i].path.data)
             return false;
     return !node || list->count;
 }
@@ -269,25 +313,20 @@ static bool list_is_read(const struct node *node, const struct list *list)
 static enum read_result types_check(struct reader *reader, const struct node *node,
                                     struct grpc_request *request)
 {
-    const struct grpc_files files = {
-        .protos = request->protos,
-        .protosets = request->protosets,
-        .imports = request->imports,
-        .protos_node = node_get(node, "protos"),
-        .protosets_node = node_get(node, "protosets"),
-        .imports_node = node_get(node, "import-paths"),
-    };
-    if (!files.protos_node && !files.protosets_node && files.imports_node) {
+    const struct grpc_sources *sources = &request->sources;
+    const struct node *protos = node_get(node, "protos");
+    const struct node *protosets = node_get(node, "protosets");
+    const struct node *imports = node_get(node, "import-paths");
+    if (!protos && !protosets && imports) {
         diagnostics_add(reader->diagnostics, node_find(node, STR("import-paths"))->key->place,
                         "'import-paths' goes with 'protos'");
         return READ_FAILED;
     }
-    if ((!files.protos_node && !files.protosets_node) ||
-        !list_is_read(files.protos_node, &request->protos) ||
-        !list_is_read(files.protosets_node, &request->protosets) ||
-        !list_is_read(files.imports_node, &request->imports))
+    if (!grpc_sources_are_named(sources) || !files_are_read(protos, &sources->protos) ||
+        !files_are_read(protosets, &sources->protosets) ||
+        !files_are_read(imports, &sources->imports))
         return READ_OK;
-    request->types = grpc_protos(reader, &files);
+    request->types = grpc_sources_load(reader, sources);
     if (!request->types)
         return READ_FAILED;
     if (!request->rpc.data)

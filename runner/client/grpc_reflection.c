@@ -11,14 +11,18 @@
 enum {
     REQUEST_FILE = 3,
     REQUEST_SYMBOL = 4,
+    REQUEST_LIST = 7,
     RESPONSE_FILES = 4,
+    RESPONSE_LIST = 6,
     RESPONSE_ERROR = 7,
     FILES_FILE = 1,
+    LIST_SERVICE = 1,
+    SERVICE_NAME = 1,
     ERROR_CODE = 1,
     ERROR_MESSAGE = 2,
 };
 
-/** What a service of a far side is made of. */
+/** What the services of a far side are made of. */
 struct grpc_reflected {
     struct grpc_reflected *next;
     char *key;
@@ -37,9 +41,15 @@ struct grpc_reflection {
     size_t asked;
     uint32_t field; /**< of the question: REQUEST_… */
     struct str name;
-    bool answered; /**< the question at hand */
-    bool told;     /**< files came */
-    bool over;     /**< all is known; done() is due in a turn of its own */
+    bool answered;      /**< the question at hand */
+    bool told;          /**< files came */
+    bool gave_up;       /**< a file that is imported cannot be had */
+    bool listed;        /**< what it asks about now are the other services: they may stay unknown */
+    struct str *others; /**< their names */
+    size_t other_count;
+    size_t other_room;
+    size_t other; /**< the next one */
+    bool over;    /**< all is known; done() is due in a turn of its own */
     struct protos *result;
     struct http_failure failure;
     bool failed;
@@ -56,24 +66,26 @@ static struct str service_of(struct str rpc)
     return slash < 0 ? rpc : str_slice(rpc, 0, (size_t)slash);
 }
 
-static void key_of(const struct endpoint *endpoint, struct str rpc, struct buf *key)
+static void key_of(const struct endpoint *endpoint, struct buf *key)
 {
     buf_init(key, BUF_OWN);
-    buf_printf(key, STR_FMT ":%u|" STR_FMT "|" STR_FMT, STR_ARG(endpoint->host), endpoint->number,
-               STR_ARG(endpoint->unix_path), STR_ARG(service_of(rpc)));
+    buf_printf(key, STR_FMT ":%u|" STR_FMT, STR_ARG(endpoint->host), endpoint->number,
+               STR_ARG(endpoint->unix_path));
 }
 
 void grpc_reflected_find(struct scenario *scenario, const struct endpoint *endpoint, struct str rpc,
                          const struct protos **types, const struct proto_method **method)
 {
     struct buf key;
-    key_of(endpoint, rpc, &key);
+    key_of(endpoint, &key);
     for (const struct grpc_reflected *kept = *scenario_grpc_reflected(scenario); kept;
          kept = kept->next) {
-        if (!str_equal(str_of(kept->key), buf_str(&key)))
+        const struct proto_method *known =
+            str_equal(str_of(kept->key), buf_str(&key)) ? protos_method(kept->protos, rpc) : NULL;
+        if (!known)
             continue;
-        *method = protos_method(kept->protos, rpc);
-        *types = *method ? kept->protos : NULL;
+        *method = known;
+        *types = kept->protos;
         break;
     }
     buf_clear(&key);
@@ -84,7 +96,7 @@ static void keep(const struct grpc_reflection *reflection, struct protos *protos
     struct grpc_reflected **first = scenario_grpc_reflected(reflection->plan.attempt->scenario);
     struct grpc_reflected *kept = memory_alloc(sizeof *kept);
     struct buf key;
-    key_of(reflection->plan.endpoint, reflection->plan.rpc, &key);
+    key_of(reflection->plan.endpoint, &key);
     kept->key = memory_copy_string(key.data);
     buf_clear(&key);
     kept->protos = protos;
@@ -121,6 +133,11 @@ void grpc_reflection_cancel(struct grpc_reflection *reflection)
         return;
     grpc_client_call_cancel(&reflection->call);
     grpc_reflection_forget(reflection);
+}
+
+bool grpc_reflection_has_failed(const struct grpc_reflection *reflection)
+{
+    return reflection && reflection->failed;
 }
 
 /** What is known is all: told in a turn of its own, when nothing of the call is under way. */
@@ -171,21 +188,62 @@ static void on_timer(struct timer *timer)
                      reflection->failed ? &reflection->failure : NULL);
 }
 
-/** Everything was told. */
-static void link_all(struct grpc_reflection *reflection)
+/** Resolves what was told so far; false: it has failed. */
+static bool link_told(struct grpc_reflection *reflection)
 {
     struct protos_error error = {0};
-    struct arena *arena = reflection->plan.attempt->arena;
-    if (protos_link(reflection->protos, &error) != 0) {
-        fail(reflection, NULL,
-             arena_printf(arena, "what the far side's reflection told cannot be used: " STR_FMT,
-                          STR_ARG(error.message)));
-        return;
-    }
+    if (protos_link(reflection->protos, &error) == 0)
+        return true;
+    fail(reflection, NULL,
+         arena_printf(reflection->plan.attempt->arena,
+                      "what the far side's reflection told cannot be used: " STR_FMT,
+                      STR_ARG(error.message)));
+    return false;
+}
+
+/** Everything was told. */
+static void finish(struct grpc_reflection *reflection)
+{
     reflection->result = reflection->protos;
     reflection->protos = NULL;
     keep(reflection, reflection->result);
     conclude(reflection);
+}
+
+static void ask_next(struct grpc_reflection *reflection, uint32_t field, struct str name)
+{
+    reflection->field = field;
+    reflection->name = arena_copy(reflection->plan.attempt->arena, name);
+    reflection->answered = true;
+}
+
+/**
+ * What is asked behind an answer: files that are imported, then which services there are, then each
+ * of them. So the far side is asked once, whatever later steps call.
+ */
+static void go_on(struct grpc_reflection *reflection)
+{
+    struct str missing;
+    bool more = reflection->asked < PROTOS_MOST_FILES;
+    if (more && !reflection->gave_up && protos_missing(reflection->protos, &missing)) {
+        ask_next(reflection, REQUEST_FILE, missing);
+        return;
+    }
+    if (!link_told(reflection))
+        return;
+    if (more && !reflection->listed) {
+        reflection->listed = true;
+        ask_next(reflection, REQUEST_LIST, STR("*"));
+        return;
+    }
+    while (more && reflection->other < reflection->other_count) {
+        struct str name = reflection->others[reflection->other++];
+        if (protos_service(reflection->protos, name))
+            continue;
+        ask_next(reflection, REQUEST_SYMBOL, name);
+        return;
+    }
+    finish(reflection);
 }
 
 /* What is told. */
@@ -204,8 +262,9 @@ static void read_error(struct grpc_reflection *reflection, struct str bytes)
             message = field.bytes;
     }
     if (reflection->told) {
-        /* a file that is imported; perhaps nothing of it is needed */
-        link_all(reflection);
+        /* a file that is imported, perhaps nothing of it is needed; or one of the other services */
+        reflection->gave_up = reflection->gave_up || reflection->field == REQUEST_FILE;
+        go_on(reflection);
         return;
     }
     const char *name = grpc_status_name((int64_t)code);
@@ -225,7 +284,7 @@ static bool read_files(struct grpc_reflection *reflection, struct str bytes)
         if (field.number != FILES_FILE || field.type != WIRE_BYTES)
             continue;
         reflection->told = true;
-        if (protos_add_file(reflection->protos, field.bytes, &error) == 0)
+        if (protos_add_file(reflection->protos, field.bytes, &error) == 0 || reflection->listed)
             continue;
         fail(reflection, NULL,
              arena_printf(reflection->plan.attempt->arena,
@@ -236,6 +295,26 @@ static bool read_files(struct grpc_reflection *reflection, struct str bytes)
     return true;
 }
 
+static void read_list(struct grpc_reflection *reflection, struct str bytes)
+{
+    struct wire wire = {.bytes = bytes};
+    struct wire_field field;
+    while (wire_next(&wire, &field) && reflection->other_count < PROTOS_MOST_FILES) {
+        struct wire entry = {.bytes = field.bytes};
+        struct wire_field part;
+        if (field.number != LIST_SERVICE || field.type != WIRE_BYTES)
+            continue;
+        while (wire_next(&entry, &part)) {
+            if (part.number != SERVICE_NAME || part.type != WIRE_BYTES)
+                continue;
+            arena_grow(reflection->plan.attempt->arena, &reflection->others,
+                       reflection->other_count, &reflection->other_room,
+                       sizeof *reflection->others);
+            reflection->others[reflection->other_count++] = part.bytes;
+        }
+    }
+}
+
 static void on_message(void *context, struct str borrowed)
 {
     struct grpc_reflection *reflection = context;
@@ -243,7 +322,6 @@ static void on_message(void *context, struct str borrowed)
     struct str bytes = arena_copy(reflection->plan.attempt->arena, borrowed);
     struct wire wire = {.bytes = bytes};
     struct wire_field field;
-    struct str missing;
     bool known = false;
     while (!reflection->over && wire_next(&wire, &field)) {
         if (field.type != WIRE_BYTES)
@@ -252,24 +330,20 @@ static void on_message(void *context, struct str borrowed)
             read_error(reflection, field.bytes);
             return;
         }
-        if (field.number != RESPONSE_FILES)
+        if (field.number == RESPONSE_LIST)
+            read_list(reflection, field.bytes);
+        else if (field.number != RESPONSE_FILES)
             continue;
-        known = true;
-        if (!read_files(reflection, field.bytes))
+        else if (!read_files(reflection, field.bytes))
             return;
+        known = true;
     }
     if (reflection->over)
         return;
-    if (wire.error || !known) {
+    if (wire.error || !known)
         fail(reflection, "protocol", STR("the far side's reflection answers with something else"));
-    } else if (reflection->asked < PROTOS_MOST_FILES &&
-               protos_missing(reflection->protos, &missing)) {
-        reflection->field = REQUEST_FILE;
-        reflection->name = arena_copy(reflection->plan.attempt->arena, missing);
-        reflection->answered = true;
-    } else {
-        link_all(reflection);
-    }
+    else
+        go_on(reflection);
 }
 
 static void on_ended(void *context);
@@ -312,6 +386,13 @@ static void on_ended(void *context)
         return;
     if (reflection->answered) {
         ask(reflection);
+        return;
+    }
+    if (answer->complete && reflection->listed) {
+        /* it does not say which other services there are: that of the step is known */
+        go_on(reflection);
+        if (!reflection->over)
+            ask(reflection);
         return;
     }
     if (!answer->complete && answer->failure.name) {

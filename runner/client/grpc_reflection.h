@@ -2,7 +2,8 @@
  * Types from the far side: the reflection service of gRPC (v1, and v1alpha where there is no v1) is
  * asked for the file that defines a service, and for all that it imports.
  *
- * What an endpoint told of a service is kept for the rest of the scenario, so it is asked once.
+ * It is asked for its other services as well, and what it told is kept for the rest of the
+ * scenario: an endpoint is asked once.
  */
 #ifndef GOTO_RUNNER_CLIENT_GRPC_REFLECTION_H
 #define GOTO_RUNNER_CLIENT_GRPC_REFLECTION_H
@@ -37,6 +38,10 @@ struct grpc_reflection *grpc_reflection_start(const struct grpc_reflection_plan 
 void grpc_reflection_cancel(struct grpc_reflection *reflection);
 /** The same once the connection is gone. */
 void grpc_reflection_forget(struct grpc_reflection *reflection);
+
+/** Whether it knows that it fails, and is about to say so: it needs the connection no more. NULL:
+ * no. */
+bool grpc_reflection_has_failed(const struct grpc_reflection *reflection);
 
 /** What is kept of an endpoint; leaves both as they are when it was not asked yet. */
 void grpc_reflected_find(struct scenario *scenario, const struct endpoint *endpoint, struct str rpc,

@@ -234,8 +234,11 @@ static void fields_request(struct line *line, const struct entry *entry)
         field_headers(line, "headers", &request.headers);
         if (request.trailers.count)
             field_headers(line, "trailers", &request.trailers);
-        field_unsigned(line, "body-size", request.body.size);
+        field_unsigned(line, "body-size", request_body_size(&request));
         field_bounded(line, "body", "body-cut", request.body);
+        struct str lacks = request_body_lacks(&request, arena);
+        if (lacks.data)
+            field_text(line, "body-lacks", lacks);
     }
     arena_free(arena);
 }
@@ -351,7 +354,7 @@ static const char *const subject_fields[ENTRY_KINDS] = {
     [ENTRY_NOTE] = "subject",        [ENTRY_CHECK] = "check",      [ENTRY_HANDSHAKE] = "port",
     [ENTRY_RESET] = "port",          [ENTRY_GOAWAY] = "port",      [ENTRY_FAULT] = "port",
     [ENTRY_DIAL] = "port",           [ENTRY_DIAL_FAILED] = "port", [ENTRY_DIAL_END] = "port",
-    [ENTRY_FORWARD] = "port",
+    [ENTRY_FORWARD] = "port",        [ENTRY_REQUEST_END] = "port",
 };
 
 /** What only some kinds have. The texts that all may have are written by the caller. */
@@ -369,6 +372,11 @@ static void fields_of_kind(struct line *line, const struct entry *entry)
         break;
     case ENTRY_REQUEST:
         fields_request(line, entry);
+        break;
+    case ENTRY_REQUEST_END:
+        field_true_if(line, "aborted", entry->flags & ENTRY_ABORTED);
+        field_true_if(line, "cut", entry->flags & ENTRY_CLOSED_BY_SERVER);
+        field_unsigned(line, "bytes", entry->extra);
         break;
     case ENTRY_RESPONSE:
         fields_response(line, entry);

@@ -81,7 +81,8 @@ static enum importance entry_importance(const struct entry *entry)
 /** Whether two entries are two ends of one thing: a request and its answer, a step and its end. */
 static bool is_end_of(const struct entry *begin, const struct entry *end)
 {
-    if (begin->kind == ENTRY_REQUEST && end->kind == ENTRY_RESPONSE)
+    if (begin->kind == ENTRY_REQUEST &&
+        (end->kind == ENTRY_RESPONSE || end->kind == ENTRY_REQUEST_END))
         return begin->subject == end->subject && begin->connection == end->connection &&
                begin->request == end->request;
     return begin->kind == ENTRY_STEP && end->kind == ENTRY_STEP_END &&
@@ -254,6 +255,7 @@ static const char *moment_noun(const struct moment *moment)
 {
     switch ((enum entry_kind)moment->entry->kind) {
     case ENTRY_REQUEST:
+    case ENTRY_REQUEST_END:
     case ENTRY_RESPONSE:
         return "requests";
     case ENTRY_STEP:

@@ -289,6 +289,13 @@ static bool server_what(const struct journal *journal, const struct entry *entry
     case ENTRY_REQUEST:
         print_request(entry, entry->request, into);
         return true;
+    case ENTRY_REQUEST_END:
+        print_request(entry_request(journal, number), entry->request, into);
+        buf_append_string(into, entry->flags & ENTRY_ABORTED ? ": broken off by the client after "
+                                : entry->flags               ? ": cut by the server after "
+                                                             : ": all of it came: ");
+        units_write_size(entry->extra, into);
+        return true;
     case ENTRY_MISS:
         buf_append_string(into, "no route matched");
         print_text(": ", entry_text(entry), into);

@@ -30,7 +30,7 @@ struct condition_kind {
     /** Fills the condition from its value; the name it is about. NULL: nothing to fill. */
     struct str (*start)(struct condition *condition);
     /** Whether an entry of the kind and subject counts; NULL: all do, and no entry is looked at. */
-    bool (*takes)(const struct condition *condition, const struct entry *entry);
+    bool (*takes)(struct condition *condition, const struct entry *entry, uint64_t number);
     /** How much there is now; NULL: the number of entries. */
     uint64_t (*amount)(const struct condition *condition);
     bool (*possible)(const struct condition *condition);
@@ -52,7 +52,12 @@ struct condition {
     uint64_t seen;            /**< number of the newest entry seen */
     struct condition **parts; /**< of `all` and `any` */
     size_t part_count;
-    bool lost; /**< entries that it needs were dropped before they were looked at */
+    struct arena *arena;
+    uint64_t *coming; /**< numbers of requests that are looked at again once they are whole */
+    size_t coming_count;
+    size_t coming_capacity;
+    struct str lack; /**< why an entry could not be judged; data NULL: none */
+    bool lost;       /**< entries that it needs were dropped before they were looked at */
     bool any;
 };
 
@@ -104,20 +109,41 @@ static void so_far_describe(const struct condition *condition, struct buf *into)
 
 /* requests, connections */
 
-static bool request_takes(const struct condition *condition, const struct entry *entry)
+/** It hangs on a body that is not all in the record, or not yet. */
+static void request_lacks(struct condition *condition, const struct request *request,
+                          const struct entry *entry, uint64_t number)
+{
+    struct arena *arena = condition->arena;
+    if (request->state == REQUEST_COMING) {
+        arena_grow(arena, &condition->coming, condition->coming_count, &condition->coming_capacity,
+                   sizeof *condition->coming);
+        condition->coming[condition->coming_count++] = number;
+    } else if (!condition->lack.data) {
+        condition->lack = arena_printf(
+            arena, "of the body of request #%" PRIu64 " to " STR_FMT " not all is known: " STR_FMT,
+            entry->request, STR_ARG(journal_name(condition->journal, entry->subject)),
+            STR_ARG(request_body_lacks(request, arena)));
+    }
+}
+
+static bool request_takes(struct condition *condition, const struct entry *entry, uint64_t number)
 {
     const struct counted *counted = condition->value;
+    bool lacks = false;
     struct match_context context = {
         .seed = scenario_seed(condition->scenario),
         .key = journal_name(condition->journal, entry->subject),
         .number = entry->request,
+        .lacks = &lacks,
     };
     struct arena *arena = arena_new();
     struct request request = {0};
     bool takes = request_unpack((struct str){entry->data, entry->data_size}, arena, &request) &&
                  match_test(counted->where, &request, &context, arena, NULL, NULL);
+    if (lacks)
+        request_lacks(condition, &request, entry, number);
     arena_free(arena);
-    return takes;
+    return takes && !lacks;
 }
 
 static void requests_describe(const struct condition *condition, struct buf *into)
@@ -140,9 +166,10 @@ static void connections_describe(const struct condition *condition, struct buf *
 
 /* messages */
 
-static bool message_takes(const struct condition *condition, const struct entry *entry)
+static bool message_takes(struct condition *condition, const struct entry *entry, uint64_t number)
 {
     const struct counted *counted = condition->value;
+    (void)number;
     return str_equal(counted->rpc, (struct str){entry->data, entry->data_size});
 }
 
@@ -197,9 +224,10 @@ static void bytes_describe(const struct condition *condition, struct buf *into)
 
 /* output */
 
-static bool output_takes(const struct condition *condition, const struct entry *entry)
+static bool output_takes(struct condition *condition, const struct entry *entry, uint64_t number)
 {
     const struct counted *counted = condition->value;
+    (void)number;
     return lines_take(&counted->lines, entry);
 }
 
@@ -304,7 +332,7 @@ static const struct row requests_rows[] = {
 };
 static const struct table requests_table = {
     TABLE_ROWS("requests", requests_rows),
-    .doc = "Requests read whole: it holds when the Nth has come and before it is answered.",
+    .doc = "Requests that have come: it holds when the Nth has, and before it is answered.",
     .shorthand = "to",
     .preset = counted_preset,
 };
@@ -489,6 +517,23 @@ const struct family condition_family = {"condition", condition_groups};
 
 /* Watching */
 
+/** Looks again at requests that were coming when they were looked at. */
+static void condition_look_again(struct condition *condition)
+{
+    const uint64_t *coming = condition->coming;
+    size_t count = condition->coming_count;
+    condition->coming = NULL;
+    condition->coming_count = 0;
+    condition->coming_capacity = 0;
+    for (size_t i = 0; i < count; i++) {
+        const struct entry *entry = journal_get(condition->journal, coming[i]);
+        if (entry)
+            condition->found += condition->kind->takes(condition, entry, coming[i]);
+        else
+            condition->looked--;
+    }
+}
+
 /**
  * Looks at every entry not seen yet, whichever one the caller heard of: entries that observers
  * append while others are told, and those of a time when nobody called, are not missed.
@@ -498,6 +543,8 @@ static void condition_catch_up(struct condition *condition)
     struct journal *journal = condition->journal;
     uint64_t first = journal_first(journal);
     uint64_t last = journal_last(journal);
+    if (condition->coming_count)
+        condition_look_again(condition);
     for (uint64_t number = condition->seen + 1 > first ? condition->seen + 1 : first;
          number <= last && condition->found < condition->need; number++) {
         const struct entry *entry = journal_get(journal, number);
@@ -506,7 +553,7 @@ static void condition_catch_up(struct condition *condition)
             (condition->subject && entry->subject != condition->subject))
             continue;
         condition->looked++;
-        condition->found += condition->kind->takes(condition, entry);
+        condition->found += condition->kind->takes(condition, entry, number);
     }
     /* every entry of the kind was looked at, unless it was dropped before */
     condition->lost =
@@ -552,6 +599,7 @@ struct condition *condition_new(struct arena *arena, struct reader *reader,
         .kind = chosen_kind(chosen),
         .value = chosen_value(arena, reader, chosen),
         .scenario = scenario,
+        .arena = arena,
         .journal = scenario_journal(scenario),
         .any = chosen_kind(chosen) == &any_condition,
     };
@@ -624,14 +672,39 @@ bool condition_needs_bytes(const struct condition *condition)
     return condition->kind == &bytes_kind;
 }
 
-bool condition_lost(const struct condition *condition)
+bool condition_lost(const struct condition *condition, struct str *why)
 {
     size_t lost = 0;
     if (condition_holds(condition))
         return false;
     for (size_t i = 0; i < condition->part_count; i++)
-        lost += condition_lost(condition->parts[i]);
+        lost += condition_lost(condition->parts[i], why);
     if (!condition->kind->start)
         return condition->any ? lost == condition->part_count : lost > 0;
-    return condition->lost;
+    if (condition->lack.data)
+        *why = condition->lack;
+    return condition->lost || condition->lack.data;
+}
+
+struct str condition_lack(const struct condition *condition)
+{
+    struct str lack = condition->lack;
+    for (size_t i = 0; i < condition->part_count && !lack.data; i++)
+        lack = condition_lack(condition->parts[i]);
+    return lack;
+}
+
+void condition_ask_bodies(const struct condition *condition)
+{
+    const struct server *server = scenario_server(condition->scenario);
+    const struct counted *counted = condition->value;
+    for (size_t i = 0; i < condition->part_count; i++)
+        condition_ask_bodies(condition->parts[i]);
+    if (condition->kind != &requests_kind || !counted->where || !match_needs_body(counted->where))
+        return;
+    for (size_t i = 0; i < server->count; i++) {
+        struct port *port = server->ports[i];
+        if (!counted->to.data || str_equal(port->name, counted->to))
+            port->bodies_asked = true;
+    }
 }

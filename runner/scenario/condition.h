@@ -36,7 +36,13 @@ bool condition_possible(const struct condition *condition, struct arena *arena, 
 void condition_describe(const struct condition *condition, struct buf *into);
 /** Whether any part of it is about bytes. */
 bool condition_needs_bytes(const struct condition *condition);
-/** Whether it was cut short because entries it needs were dropped. */
-bool condition_lost(const struct condition *condition);
+/** Whether it was cut short because the journal has not all that it needs; *why in words, if there
+ * is more to say than that entries were dropped. */
+bool condition_lost(const struct condition *condition, struct str *why);
+/** Why it could not be sure: a body that it asks for is not all in the record. Data NULL: it was.
+ */
+struct str condition_lack(const struct condition *condition);
+/** Has requests that it asks the bodies of be whole before they arrive. */
+void condition_ask_bodies(const struct condition *condition);
 
 #endif

@@ -5,8 +5,10 @@
 #include "server/fault/fault.h"
 #include "server/port/port.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 static bool name_is_taken(const struct scenario *scenario, struct str name)
 {
@@ -44,6 +46,12 @@ static void judge_events(struct scenario *scenario)
 {
     for (size_t i = 0; i < scenario->event_count; i++) {
         const struct event *event = &scenario->events[i];
+        struct str lack = event->condition ? condition_lack(event->condition) : (struct str){0};
+        if (lack.data)
+            scenario_fail(scenario, event->spec->place,
+                          arena_printf(scenario->arena, "event " STR_FMT " could be judged",
+                                       STR_ARG(event->name)),
+                          STR_FMT, STR_ARG(lack));
         if (event->fired || event->spec->optional)
             continue;
         scenario_fail(scenario, event->spec->place,
@@ -199,8 +207,27 @@ static bool any_check_ran(const struct scenario *scenario)
     return false;
 }
 
+/** What connections met for want of descriptors is no answer to what the spec asks. */
+static void judge_starving(struct scenario *scenario)
+{
+    int error = scenario->server.starved;
+    if (!error)
+        return;
+    struct check *check =
+        scenario_fail(scenario, scenario->spec->place, STR("connections could be made"),
+                      "goto-run itself could not take or make a connection when one was due: %s",
+                      strerror(error));
+    if (error == EMFILE)
+        check->failures.items[0].note =
+            STR("each connection takes a descriptor, in a proxy two: raise the hard limit "
+                "(ulimit -Hn), or open fewer at once");
+    check->verdict = VERDICT_ERROR;
+    scenario_harness_failed(scenario);
+}
+
 void scenario_judge_rules(struct scenario *scenario)
 {
+    judge_starving(scenario);
     judge_events(scenario);
     for (size_t i = 0; i < scenario->port_count; i++)
         judge_port(scenario, &scenario->ports[i]);

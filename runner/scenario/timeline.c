@@ -312,6 +312,8 @@ static bool event_read_again(struct event *event, const struct event_spec *spec)
                                       : STR("its condition cannot be read")));
     else if (condition_needs_bytes(event->condition))
         scenario_watch_bytes(scenario);
+    if (event->condition)
+        condition_ask_bodies(event->condition);
     diagnostics_clear(&diagnostics);
     return event->condition != NULL;
 }

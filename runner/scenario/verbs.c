@@ -112,8 +112,11 @@ void wait_look(struct wait *wait)
     struct str why = {0};
     if (condition_holds(wait->condition))
         wait_end(wait);
-    else if (condition_lost(wait->condition))
-        wait_fail(wait, "the journal no longer holds what this waits for", why);
+    else if (condition_lost(wait->condition, &why))
+        wait_fail(wait,
+                  why.size ? "it cannot be known whether this has come"
+                           : "the journal no longer holds what this waits for",
+                  why);
     else if (!wait_possible(wait, &why) && !timer_is_active(&scenario->doubt))
         timer_start(&scenario->doubt, 0);
 }

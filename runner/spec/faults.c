@@ -25,6 +25,9 @@ static void check_layer(void *context, const struct fault_config *fault)
     spec_need_speech(reader, checking->scenario, checking->port, upstream_fault_speech(fault),
                      fault->kind.place,
                      arena_printf(reader->arena, "'" STR_FMT "'", STR_ARG(kind)));
+    if (fault->after.requests_place.line)
+        spec_need_speech(reader, checking->scenario, checking->port, SPEECH_HTTP,
+                         fault->after.requests_place, STR("'after.requests'"));
 }
 
 static void each_of_list(struct checking *checking, const struct list *list,
@@ -91,6 +94,13 @@ static void check_heal(void *context, const struct chosen *chosen)
     diagnostics_did_you_mean(reader->diagnostics, &checking->nearest);
 }
 
+static void check_first(void *context, const struct fault_config *fault)
+{
+    const struct checking *checking = context;
+    if (fault)
+        fault_check_first(checking->reader->diagnostics, fault);
+}
+
 void spec_check_faults(struct reader *reader, const struct scenario_spec *scenario)
 {
     struct checking checking = {.reader = reader, .scenario = scenario};
@@ -100,6 +110,9 @@ void spec_check_faults(struct reader *reader, const struct scenario_spec *scenar
         checking.port = entries[i].name;
         upstream_config_each_fault(entries[i].value, check_layer, &checking);
     }
+    entries = scenario->upstreams.items;
+    for (size_t i = 0; i < scenario->upstreams.count; i++)
+        upstream_config_each_fault(entries[i].value, check_first, &checking);
     spec_each_action(scenario, check_answer, &checking);
     spec_each_action(scenario, check_heal, &checking);
 }

@@ -154,6 +154,51 @@ static void check_ports(struct edges *edges)
     }
 }
 
+/* tls */
+
+/** Whether TLS may be spoken there. */
+static bool may_have_tls(const struct edges *edges, struct str text)
+{
+    struct str name = endpoint_name(text);
+    struct str scheme = endpoint_split(text).scheme;
+    /* what is known only later may speak it, and so may programs and addresses */
+    if (text.data && name.data && port_named(edges->scenario, name) != NO_PORT)
+        return spec_port_speaks(edges->reader, edges->scenario, name) & SPEECH_TLS;
+    return !str_is(scheme, "http") && !str_is(scheme, "h2c") && !str_is(scheme, "tcp");
+}
+
+/** `tls` says how TLS is spoken with a far side, not that it is. */
+static void check_tls(struct edges *edges, const struct forward *forward)
+{
+    const struct node_pair *tls = forward->node && forward->node->kind == NODE_MAP
+                                      ? node_find(forward->node, STR("tls"))
+                                      : NULL;
+    const struct str *to = forward->to.items;
+    bool secure = !forward->to.count;
+    for (size_t i = 0; i < forward->to.count; i++)
+        secure = secure || may_have_tls(edges, to[i]);
+    if (!tls || secure)
+        return;
+    diagnostics_add(edges->reader->diagnostics, tls->key->place,
+                    "'tls' needs a far side that speaks TLS, and none in 'to' ever does");
+    diagnostics_help(edges->reader->diagnostics,
+                     "leave it out, or write a URL with https or h2, or a port that has TLS");
+}
+
+static void check_tls_of_ports(struct edges *edges)
+{
+    const struct map_entry *entries = edges->scenario->upstreams.items;
+    for (size_t i = 0; i < edges->scenario->upstreams.count; i++) {
+        const struct upstream_config *config = entries[i].value;
+        const struct route_config *routes = config->routes.items;
+        if (config->forward)
+            check_tls(edges, config->forward);
+        for (size_t j = 0; j < config->routes.count; j++)
+            if (routes[j].forward)
+                check_tls(edges, routes[j].forward);
+    }
+}
+
 /* Actions */
 
 /** One reading of all actions. */
@@ -225,11 +270,40 @@ static void check_action(void *context, const struct chosen *chosen)
         if (from == NO_PORT)
             continue;
         check_fit(edges, forward, names[i]);
+        check_tls(edges, forward);
         own.from = (size_t)from;
         forward_each_endpoint(forward, edge_add, &own);
         for (size_t j = 0; j < own.count; j++)
             check_way(edges, chosen, &own.items[j]);
     }
+}
+
+/* verify */
+
+static bool forwards(const struct upstream_config *config)
+{
+    const struct route_config *routes = config->routes.items;
+    for (size_t i = 0; i < config->routes.count; i++)
+        if (routes[i].forward)
+            return true;
+    return config->forward;
+}
+
+/** Connections are counted from where some can be made. */
+static void check_verify(void *context, const struct verify_item *item)
+{
+    struct edges *edges = context;
+    const struct map_entry *entries = edges->scenario->upstreams.items;
+    struct str name = verify_dialling(item);
+    ptrdiff_t at = name.data ? port_named(edges->scenario, name) : NO_PORT;
+    if (at == NO_PORT || entries[at].failed || forwards(entries[at].value) ||
+        is_changed(edges, NULL, (size_t)at))
+        return;
+    diagnostics_add(edges->reader->diagnostics, item->subject.place,
+                    "'from' needs a port that forwards, and '" STR_FMT
+                    "' never does in this scenario",
+                    STR_ARG(name));
+    diagnostics_help(edges->reader->diagnostics, "name a proxy, or the port with 'to'");
 }
 
 void spec_check_loops(struct reader *reader, const struct scenario_spec *scenario)
@@ -244,5 +318,7 @@ void spec_check_proxies(struct reader *reader, const struct scenario_spec *scena
     struct edges edges = {.reader = reader, .scenario = scenario};
     edges_of_ports(&edges);
     check_ports(&edges);
+    check_tls_of_ports(&edges);
     spec_each_action(scenario, check_action, &edges);
+    spec_each_verify(scenario, check_verify, &edges);
 }

@@ -244,6 +244,12 @@ static enum resolve_result scope_variable(const struct scope *base, struct arena
                             STR_ARG(name));
         return scope->live ? RESOLVE_FAILED : RESOLVE_LATER;
     }
+    if (names_find(&scope->spec->names->set, name)) {
+        *why =
+            arena_printf(arena, "'" STR_FMT "' was not set before this; vars may give it a value",
+                         STR_ARG(name));
+        return RESOLVE_FAILED;
+    }
     *why = arena_printf(arena, "unknown name '" STR_FMT "' in ${}", STR_ARG(name));
     if (nearest)
         find_nearest(scope, name, nearest);

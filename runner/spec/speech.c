@@ -138,6 +138,15 @@ struct checking {
     const struct scenario_spec *scenario;
 };
 
+static void check_need(const struct checking *checking, struct str port,
+                       const struct action_need *need, struct place place)
+{
+    spec_need_speech(checking->reader, checking->scenario, port, need->speech, place, need->what);
+    if (need->counts_requests.line)
+        spec_need_speech(checking->reader, checking->scenario, port, SPEECH_HTTP,
+                         need->counts_requests, STR("'after.requests'"));
+}
+
 static void check_action(void *context, const struct chosen *chosen)
 {
     const struct checking *checking = context;
@@ -149,8 +158,7 @@ static void check_action(void *context, const struct chosen *chosen)
     const struct str *names = need.ports.items;
     for (size_t i = 0; i < need.ports.count; i++)
         if (names[i].data)
-            spec_need_speech(checking->reader, checking->scenario, names[i], need.speech,
-                             chosen->place, need.what);
+            check_need(checking, names[i], &need, chosen->place);
 }
 
 /** The keys of one upstream. */
@@ -166,35 +174,37 @@ static void check_key(void *context, const struct node_pair *pair, unsigned spee
                      speech, pair->key->place, what);
 }
 
-static void check_verify(const struct checking *checking, const struct verify_item *item)
-{
-    struct str port;
-    struct str what = arena_printf(checking->reader->arena, "'%s'",
-                                   item->subject.member ? item->subject.member->key : "verify");
-    if (verify_asks_requests(item, &port))
-        spec_need_speech(checking->reader, checking->scenario, port, SPEECH_HTTP,
-                         item->subject.place, what);
-}
-
-static void check_client(const struct checking *checking, const struct client_spec *client)
+static void each_of_client(const struct client_spec *client,
+                           void (*each)(void *context, const struct verify_item *item),
+                           void *context)
 {
     for (size_t i = 0; client && i < client->count; i++) {
         const struct chosen *verb = &client->read[i].verb;
         if (verb->member && verb->member->type == &verify_type)
-            check_verify(checking, verb->value);
+            each(context, verb->value);
     }
 }
 
-/** Requests are counted where some can come. */
-static void check_verifies(const struct checking *checking)
+void spec_each_verify(const struct scenario_spec *scenario,
+                      void (*each)(void *context, const struct verify_item *item), void *context)
 {
-    const struct scenario_spec *scenario = checking->scenario;
     const struct verify_item *items = scenario->verify.items;
     for (size_t i = 0; i < scenario->verify.count; i++)
-        check_verify(checking, &items[i]);
+        each(context, &items[i]);
     for (size_t i = 0; i < scenario->client_count; i++)
-        check_client(checking, &scenario->clients[i]);
-    check_client(checking, scenario->finally);
+        each_of_client(&scenario->clients[i], each, context);
+    each_of_client(scenario->finally, each, context);
+}
+
+/** Requests, handshakes and frames are counted where some can come. */
+static void check_verify(void *context, const struct verify_item *item)
+{
+    const struct checking *checking = context;
+    struct str port = {0};
+    struct str what = arena_printf(checking->reader->arena, "'%s'",
+                                   item->subject.member ? item->subject.member->key : "verify");
+    unsigned speech = verify_needs(item, &port);
+    spec_need_speech(checking->reader, checking->scenario, port, speech, item->subject.place, what);
 }
 
 void spec_check_speech(struct reader *reader, const struct scenario_spec *scenario)
@@ -207,7 +217,7 @@ void spec_check_speech(struct reader *reader, const struct scenario_spec *scenar
             upstream_config_each_need(entries[i].node, check_key, &upstream);
     }
     spec_each_action(scenario, check_action, &checking);
-    check_verifies(&checking);
+    spec_each_verify(scenario, check_verify, &checking);
 }
 
 /** Whether a key stands anywhere in a tree. */
@@ -244,10 +254,14 @@ static void check_key_alone(void *context, const struct node_pair *pair, unsigne
 static void check_fault_alone(void *context, const struct fault_config *fault)
 {
     const struct port_alone *port = context;
-    if (fault)
-        check_alone(
-            port, upstream_fault_speech(fault), fault->kind.place,
-            arena_printf(port->reader->arena, "'" STR_FMT "'", STR_ARG(fault_config_kind(fault))));
+    if (!fault)
+        return;
+    fault_check_first(port->reader->diagnostics, fault);
+    check_alone(
+        port, upstream_fault_speech(fault), fault->kind.place,
+        arena_printf(port->reader->arena, "'" STR_FMT "'", STR_ARG(fault_config_kind(fault))));
+    if (fault->after.requests_place.line)
+        check_alone(port, SPEECH_HTTP, fault->after.requests_place, STR("'after.requests'"));
 }
 
 void spec_check_ports_alone(struct reader *reader, const struct scenario_spec *scenario)

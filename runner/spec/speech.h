@@ -40,6 +40,10 @@ void spec_check_ports_alone(struct reader *reader, const struct scenario_spec *s
 void spec_each_action(const struct scenario_spec *scenario,
                       void (*each)(void *context, const struct chosen *chosen), void *context);
 
+/** Calls for every item of `verify`, also where it stands as a step. */
+void spec_each_verify(const struct scenario_spec *scenario,
+                      void (*each)(void *context, const struct verify_item *item), void *context);
+
 /** The upstreams with what every `switch` makes of them behind: a list of struct map_entry of
  * struct upstream_config, where a name may stand several times. */
 struct list spec_upstreams_ever(const struct scenario_spec *scenario, struct arena *arena);

@@ -57,6 +57,7 @@ struct fault_kind {
 struct fault_after {
     uint64_t bytes;
     uint64_t requests;
+    struct place requests_place; /**< of the key, where it is written */
     int64_t time_ns;
 };
 
@@ -68,7 +69,8 @@ struct fault_config {
     double chance;      /**< 0..1 */
     uint64_t times;     /**< 0 = no end */
     struct fault_after after;
-    int apply; /**< enum fault_apply */
+    int apply;                /**< enum fault_apply */
+    struct place apply_place; /**< of the key, where it is written */
     bool optional;
     struct str name; /**< data NULL if not written */
 };
@@ -85,6 +87,8 @@ extern const struct type route_faults_type;
 extern const struct table fault_table;
 /** Checks that a fault may stand on a route or an answer; adds an error if not. */
 enum read_result fault_check_route(struct reader *reader, const struct fault_config *config);
+/** The same for a fault that stands when its port begins: no connection lives before it. */
+void fault_check_first(struct diagnostics *diagnostics, const struct fault_config *config);
 /** The name that the family has for it: "expired". */
 struct str fault_config_kind(const struct fault_config *config);
 /** By what it is known to reports and `heal`: its written name, else its kind. */

@@ -193,11 +193,17 @@ static void obstacle_due(struct timer *timer)
     stream_leave(stream);
 }
 
+/** Nothing would be seen of it: an end that waits for no byte. */
+static bool is_unfelt(const struct obstacle *obstacle, const struct flow_piece *piece)
+{
+    return obstacle->type->bytes && piece->kind != FLOW_BYTES && !obstacle->first;
+}
+
 static void obstacle_take_behind(struct obstacle *obstacle, const struct flow_piece *piece)
 {
     if (obstacle->type->take) {
         obstacle->type->take(obstacle, piece);
-    } else if (obstacle_feels(obstacle)) {
+    } else if (!is_unfelt(obstacle, piece) && obstacle_feels(obstacle)) {
         obstacle_keep(obstacle, piece);
         obstacle_go(obstacle);
     } else {

@@ -49,6 +49,7 @@ struct obstacle_type {
     bool counts; /**< it counts bytes from the connection's first one, as `after.bytes` does */
     bool answer; /**< on a route it acts on the answer's direction only */
     bool once;   /**< one obstacle is enough for both directions */
+    bool bytes;  /**< only bytes are held up: an end by itself does not feel it */
     /** Sets what is drawn, and what the spec says. */
     void (*init)(struct obstacle *obstacle);
     /** It stands; `live`: on a connection that lived before. */

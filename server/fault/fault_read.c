@@ -73,9 +73,19 @@ static const struct row after_rows[] = {
     {"time", &type_time, offsetof(struct fault_after, time_ns), 0, "0ms",
      "From when the fault is set."},
 };
+static enum read_result after_check(struct reader *reader, const struct node *node, void *into)
+{
+    const struct node_pair *requests = node_find(node, STR("requests"));
+    (void)reader;
+    if (requests)
+        ((struct fault_after *)into)->requests_place = requests->key->place;
+    return READ_OK;
+}
+
 static const struct table after_table = {
     TABLE_ROWS("fault after", after_rows),
     .doc = "What has to come before a fault strikes; all that is written.",
+    .check = after_check,
 };
 static const struct type type_after = TYPE_TABLE(&after_table, struct fault_after);
 
@@ -148,9 +158,11 @@ static enum read_result check_after(struct reader *reader, const struct node *no
 }
 
 static enum read_result check_apply(struct reader *reader, const struct node *node,
-                                    const struct fault_config *config)
+                                    struct fault_config *config)
 {
     const struct node_pair *apply = node_find(node, STR("apply"));
+    if (apply)
+        config->apply_place = apply->key->place;
     if (!apply || config->apply != FAULT_APPLY_EXISTING || fault_kind_is_live(kind_of(config)))
         return READ_OK;
     return refuse(reader, apply->key->place, "apply: existing", fault_config_kind(config),
@@ -226,6 +238,18 @@ static enum read_result fault_check(struct reader *reader, const struct node *no
         return result;
     result = read_worse(result, check_after(reader, node, config));
     return read_worse(result, check_apply(reader, node, config));
+}
+
+void fault_check_first(struct diagnostics *diagnostics, const struct fault_config *config)
+{
+    if (config->apply != FAULT_APPLY_EXISTING)
+        return;
+    diagnostics_add(diagnostics, config->apply_place,
+                    "'apply: existing' of '" STR_FMT "' strikes nobody here: no connection lives "
+                    "yet when the port begins",
+                    STR_ARG(fault_config_kind(config)));
+    diagnostics_help(diagnostics,
+                     "leave it out, or set the fault by an action 'fault' while clients run");
 }
 
 static void fault_preset(void *into)

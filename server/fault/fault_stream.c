@@ -149,6 +149,7 @@ static const struct type bandwidth_type = {
 
 static const struct obstacle_type bandwidth = {
     .size = sizeof(struct bandwidth),
+    .bytes = true,
     .init = bandwidth_init,
     .release = bandwidth_release,
 };
@@ -232,6 +233,7 @@ static int64_t slice_release(struct obstacle *obstacle, int64_t now_ns)
 
 static const struct obstacle_type slice = {
     .size = sizeof(struct slice),
+    .bytes = true,
     .init = slice_init,
     .release = slice_release,
 };

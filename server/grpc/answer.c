@@ -6,6 +6,7 @@
 #include "server/grpc/status.h"
 #include "server/http/respond_private.h"
 #include "server/port/port.h"
+#include "server/stream/scratch.h"
 
 enum { ANSWER_TURN = 1024 * 1024 /**< bytes before other connections have their turn */ };
 
@@ -96,44 +97,61 @@ static const struct grpc_message_config *answer_config(const struct grpc_answer 
     return respond ? respond->message : NULL;
 }
 
+/** What templates ask of the request: a message of it. */
+static void answer_asks(struct grpc_answer *answer, const struct grpc_received *received)
+{
+    answer->job.context.json = received ? received->json : NULL;
+    answer->job.context.json_tried = true;
+}
+
+/** Encodes a message that was not when the spec was read, or the empty one; false with *why. */
+static bool answer_encode(struct grpc_answer *answer, const struct grpc_message_config *config,
+                          struct arena *arena, struct buf *bytes, struct str *why)
+{
+    const struct grpc_call *call = answer->call;
+    const struct message_encoding encoding = {.fill_required = !config, .scratch = arena};
+    struct message_problems problems = {.arena = arena};
+    const struct json *value =
+        config ? template_json(config->template, &answer->job.context, arena) : json_object(arena);
+    size_t frame = grpc_frame_open(bytes);
+    int error =
+        message_encode(call->config.pool, call->method->output, value, &encoding, bytes, &problems);
+    grpc_frame_close(bytes, frame);
+    if (error)
+        *why = arena_copy(answer->arena,
+                          problems.first ? problems.first->message : STR("it is too large"));
+    return !error;
+}
+
 /** Sends the next message; the size, or -1: the call has ended with an error. */
 static ptrdiff_t answer_send(struct grpc_answer *answer)
 {
     struct grpc_call *call = answer->call;
     const struct grpc_message_config *config = answer_config(answer);
-    struct arena *scratch = arena_new();
-    struct message_problems problems = {.arena = scratch};
+    bool single = !call->method->server_streaming;
     struct str why = {0};
-    struct buf bytes;
-    int error = 0;
-    buf_init(&bytes, BUF_OWN);
     if (answers_each(answer) && answer->turn) {
-        answer->job.context.json = answer->turn->json;
-        answer->job.context.json_tried = true;
+        answer_asks(answer, answer->turn);
         answer->answered = answer->turn;
         answer->turn = answer->turn->next;
     }
-    if (config)
-        error = message_encode(call->config.pool, call->method->output,
-                               template_json(config->template, &answer->job.context, scratch), NULL,
-                               &bytes, &problems);
-    else
-        error =
-            message_encode(call->config.pool, call->method->output, json_object(scratch),
-                           &(struct message_encoding){.fill_required = true}, &bytes, &problems);
-    if (error)
-        why = arena_copy(answer->arena,
-                         problems.first ? problems.first->message : STR("it is too large"));
-    /* a cache in the scratch would not outlive it */
-    answer->job.context.json = NULL;
-    answer->job.context.json_tried = false;
-    ptrdiff_t size = (ptrdiff_t)bytes.size + 1;
     answer->sent++;
-    if (!error)
-        grpc_call_send(call, buf_str(&bytes));
-    buf_clear(&bytes);
-    arena_free(scratch);
-    if (!error)
+    if (config && config->encoded_as == call->method->output) {
+        grpc_call_send(call, config->encoded);
+        return (ptrdiff_t)config->encoded.size;
+    }
+    /* there may be millions of them: their memory does not wait for the end of the exchange */
+    struct arena *arena = single ? answer->arena : arena_new();
+    struct buf *bytes = &server_scratch(answer->exchange->stream->port->server)->packed;
+    scratch_reset(bytes);
+    bool good = answer_encode(answer, config, arena, bytes, &why);
+    ptrdiff_t size = (ptrdiff_t)bytes->size;
+    if (good)
+        grpc_call_send(call, buf_str(bytes));
+    if (!single)
+        arena_free(arena);
+    answer_asks(answer, call->first);
+    if (good)
         return size;
     answer_fail(answer, why);
     return -1;
@@ -257,7 +275,8 @@ static void answer_begin(struct grpc_answer *answer)
     struct grpc_call *call = answer->call;
     struct headers metadata = {0};
     answer->begun = true;
-    answer->due_ns = clock_now();
+    if (respond && respond->every)
+        answer->due_ns = clock_now();
     if (respond && respond->compress == COMPRESS_GZIP &&
         headers_has_token(&answer->exchange->request.headers, STR("grpc-accept-encoding"),
                           STR("gzip")))
@@ -321,15 +340,23 @@ void grpc_answer_start(struct exchange *exchange, const struct respond_job *job)
     answer->turn = answer->call->first;
     if (!answer->job.context.client_address.data)
         answer->job.context.client_address = exchange_client(exchange, &port);
-    struct str key = arena_printf(arena, "every " STR_FMT, STR_ARG(job->context.upstream));
-    answer->intervals = random_for(job->context.seed, key, job->context.draw);
+    answer_asks(answer, answer->call->first);
+    if (job->respond && job->respond->every) {
+        struct str key = arena_printf(arena, "every " STR_FMT, STR_ARG(job->context.upstream));
+        answer->intervals = random_for(job->context.seed, key, job->context.draw);
+    }
     timer_init(&answer->step, loop, answer_step);
     timer_init(&answer->deadline, loop, answer_late);
     exchange->responder = answer;
     exchange->responder_gone = answer_gone;
     exchange->responder_writable = answer_writable;
-    if (answer_deadline(answer))
-        timer_start_at(&answer->deadline, answer_deadline(answer));
+    int64_t due = answer_deadline(answer);
+    if (due && due <= clock_now()) {
+        answer_late(&answer->deadline);
+        return;
+    }
+    if (due)
+        timer_start_at(&answer->deadline, due);
     if (job->delay_ns > 0)
         timer_start(&answer->step, job->delay_ns);
     else

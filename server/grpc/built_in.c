@@ -2,12 +2,16 @@
  * delays, statuses, routes and counts. */
 #include "server/grpc/built_in.h"
 
-#include "base/memory.h"
+#include "server/grpc/built_in_private.h"
 #include "server/grpc/call.h"
 #include "server/grpc/status.h"
 #include "server/grpc/wire.h"
 #include "server/http/upstream.h"
 #include "server/port/port.h"
+
+#include <stdlib.h>
+
+static const char health_service[] = "grpc.health.v1.Health";
 
 enum grpc_built_in grpc_built_in_of(const struct grpc_config *config, struct str rpc)
 {
@@ -71,7 +75,9 @@ static void send_health(struct grpc_call *call, int status)
 {
     struct buf message;
     buf_init(&message, BUF_OWN);
+    size_t frame = grpc_frame_open(&message);
     wire_put_number(&message, 1, WIRE_VARINT, (uint64_t)status);
+    grpc_frame_close(&message, frame);
     grpc_call_send(call, buf_str(&message));
     buf_clear(&message);
 }
@@ -148,6 +154,45 @@ static void answer_health(struct grpc_call *call)
 
 /* Reflection. */
 
+/** The types of health and of reflection itself; made once, kept until the program ends. */
+static struct protos *own_types;
+
+static void own_types_free(void)
+{
+    protos_free(own_types);
+}
+
+static const struct protos *own_protos(void)
+{
+    struct protos_error error;
+    if (own_types)
+        return own_types;
+    own_types = protos_new();
+    (void)atexit(own_types_free);
+    for (size_t i = 0; i < GRPC_BUILT_IN_FILES; i++)
+        GOTO_ASSERT(protos_add_file(own_types, grpc_built_in_files[i], &error) == 0);
+    GOTO_ASSERT(protos_link(own_types, &error) == 0);
+    return own_types;
+}
+
+/** Whether a service of ours is answered by this port. */
+static bool own_is_served(const struct grpc_config *config, struct str service)
+{
+    return config->health.count || !str_is(service, health_service);
+}
+
+/** A file of ours, if what it defines is served. */
+static const struct proto_file *own_shown(const struct grpc_config *config,
+                                          const struct proto_file *file)
+{
+    for (size_t i = 0; file && i < protos_service_count(own_protos()); i++) {
+        const struct proto_service *service = protos_service_at(own_protos(), i);
+        if (service->file == file && !own_is_served(config, service->name))
+            return NULL;
+    }
+    return file;
+}
+
 static void put_error(struct buf *into, int code, const char *message)
 {
     size_t error = wire_open(into, 7);
@@ -174,15 +219,41 @@ static void put_files(struct buf *into, const struct protos *protos, const struc
     arena_free(arena);
 }
 
-static void put_services(struct buf *into, const struct protos *protos)
+static void put_service(struct buf *into, struct str name)
 {
+    size_t service = wire_open(into, 1);
+    wire_put_bytes(into, 1, name);
+    wire_close(into, service);
+}
+
+static void put_services(struct buf *into, const struct grpc_config *config)
+{
+    const struct protos *protos = config->pool;
     size_t answer = wire_open(into, 6);
-    for (size_t i = 0; i < protos_service_count(protos); i++) {
-        size_t service = wire_open(into, 1);
-        wire_put_bytes(into, 1, protos_service_at(protos, i)->name);
-        wire_close(into, service);
+    for (size_t i = 0; i < protos_service_count(protos); i++)
+        put_service(into, protos_service_at(protos, i)->name);
+    for (size_t i = 0; i < protos_service_count(own_protos()); i++) {
+        struct str name = protos_service_at(own_protos(), i)->name;
+        if (own_is_served(config, name) && !protos_service(protos, name))
+            put_service(into, name);
     }
     wire_close(into, answer);
+}
+
+/** The file of that name, or with `symbol` the one that defines it: of the spec's protos, or ours.
+ */
+static void put_file(struct buf *into, const struct grpc_config *config, struct str name,
+                     bool symbol)
+{
+    const struct protos *protos = config->pool;
+    const struct proto_file *file =
+        symbol ? protos_file_of(protos, name) : protos_file(protos, name);
+    if (!file) {
+        protos = own_protos();
+        file = symbol ? protos_file_of(protos, name) : protos_file(protos, name);
+        file = own_shown(config, file);
+    }
+    put_files(into, protos, file, symbol ? "there is no such symbol" : "there is no such file");
 }
 
 static void put_extension_numbers(struct buf *into, const struct protos *protos, struct str name)
@@ -215,7 +286,7 @@ static void put_extension(struct buf *into, const struct protos *protos, struct 
     put_files(into, protos, file, "there is no such extension");
 }
 
-static void put_answer(struct buf *into, const struct protos *protos, struct str question)
+static void put_answer(struct buf *into, const struct grpc_config *config, struct str question)
 {
     struct wire wire = {.bytes = question};
     struct wire_field field;
@@ -226,19 +297,17 @@ static void put_answer(struct buf *into, const struct protos *protos, struct str
             continue;
         switch (field.number) {
         case 3:
-            put_files(into, protos, protos_file(protos, field.bytes), "there is no such file");
-            return;
         case 4:
-            put_files(into, protos, protos_file_of(protos, field.bytes), "there is no such symbol");
+            put_file(into, config, field.bytes, field.number == 4);
             return;
         case 5:
-            put_extension(into, protos, field.bytes);
+            put_extension(into, config->pool, field.bytes);
             return;
         case 6:
-            put_extension_numbers(into, protos, field.bytes);
+            put_extension_numbers(into, config->pool, field.bytes);
             return;
         case 7:
-            put_services(into, protos);
+            put_services(into, config);
             return;
         default:
             break;
@@ -247,13 +316,17 @@ static void put_answer(struct buf *into, const struct protos *protos, struct str
     put_error(into, GRPC_INVALID_ARGUMENT, "the request asks for nothing");
 }
 
-/** Answers what was asked, and ends behind the client. */
+/** Answers what was asked, as far as the client takes it, and ends behind the client. */
 static void reflect(struct grpc_call *call)
 {
-    for (; call->first; call->first = call->first->next) {
+    for (; call->first && !call->status; call->first = call->first->next) {
         struct buf message;
+        if (exchange_queued(call->exchange) > STREAM_HIGH_MARK)
+            return;
         buf_init(&message, BUF_OWN);
-        put_answer(&message, call->config.pool, call->first->bytes);
+        size_t frame = grpc_frame_open(&message);
+        put_answer(&message, &call->config, call->first->bytes);
+        grpc_frame_close(&message, frame);
         grpc_call_send(call, buf_str(&message));
         buf_clear(&message);
     }
@@ -262,6 +335,11 @@ static void reflect(struct grpc_call *call)
         return;
     call->more = NULL;
     grpc_call_finish(call, call->status, call->why, NULL);
+}
+
+static void reflect_on(struct exchange *exchange)
+{
+    reflect(exchange->call);
 }
 
 void grpc_built_in_answer(struct grpc_call *call)
@@ -277,6 +355,7 @@ void grpc_built_in_answer(struct grpc_call *call)
     }
     grpc_call_head(call, NULL, true);
     call->more = reflect;
+    call->exchange->responder_writable = reflect_on;
     grpc_call_go_on(call);
     reflect(call);
 }

@@ -6,6 +6,7 @@
 #include "server/grpc/status.h"
 #include "server/http/upstream.h"
 #include "server/port/port.h"
+#include "server/stream/scratch.h"
 
 #include <stdio.h>
 
@@ -70,7 +71,14 @@ static void call_begin_early(struct grpc_call *call)
 static void call_late(struct timer *timer)
 {
     struct grpc_call *call = CONTAINER_OF(timer, struct grpc_call, late);
-    if (call->exchange->state != EXCHANGE_READING || call->early)
+    struct exchange *exchange = call->exchange;
+    if (exchange->state == EXCHANGE_ANSWERING && call->built_in) {
+        call->more = NULL;
+        exchange_forgotten(exchange);
+        grpc_call_finish(call, GRPC_DEADLINE_EXCEEDED, STR("Deadline Exceeded"), NULL);
+        return;
+    }
+    if (exchange->state != EXCHANGE_READING || call->early)
         return;
     call_fail(call, GRPC_DEADLINE_EXCEEDED, STR("Deadline Exceeded"));
     call_begin_early(call);
@@ -126,9 +134,9 @@ static void call_journal(struct grpc_call *call)
 }
 
 /** The bytes of a frame as they were before compression, in the arena; false: it failed. */
-static bool call_unpack(struct grpc_call *call, const struct grpc_frame *frame, struct str *bytes)
+static bool call_unpack(struct grpc_call *call, const struct grpc_frame *frame, struct arena *arena,
+                        struct str *bytes)
 {
-    struct arena *arena = exchange_arena(call->exchange);
     struct buf plain;
     if (!frame->compressed || call->encoding == GRPC_IDENTITY) {
         *bytes = arena_copy(arena, frame->bytes);
@@ -147,44 +155,60 @@ static bool call_unpack(struct grpc_call *call, const struct grpc_frame *frame, 
         call_fail(call, GRPC_INTERNAL, STR("a message cannot be decompressed"));
     if (decoded == GRPC_DECODE_LARGE)
         call_fail(call, GRPC_RESOURCE_EXHAUSTED,
-                  arena_printf(arena, "a message is larger than %llu bytes when decompressed",
+                  arena_printf(exchange_arena(call->exchange),
+                               "a message is larger than %llu bytes when decompressed",
                                (unsigned long long)call->config.max_message));
     return decoded == GRPC_DECODED;
 }
 
-/** Keeps a message; false: it cannot be read. */
-static bool call_receive(struct grpc_call *call, const struct grpc_frame *frame)
+/** A message as JSON; false: it failed. */
+static bool call_decode(struct grpc_call *call, struct grpc_received *received, struct arena *arena)
 {
-    struct arena *arena = exchange_arena(call->exchange);
+    const struct message_decoding decoding = {.defaults = true};
+    struct message_problem problem;
+    if (!call->method)
+        return true;
+    received->json = message_decode(arena, call->config.pool, call->method->input, received->bytes,
+                                    &decoding, &problem);
+    if (!received->json)
+        call_fail(call, GRPC_INTERNAL,
+                  arena_printf(exchange_arena(call->exchange),
+                               "a message of the request cannot be read: " STR_FMT,
+                               STR_ARG(problem.message)));
+    return received->json;
+}
+
+/** A message of a frame; NULL: it cannot be read. */
+static struct grpc_received *call_receive(struct grpc_call *call, const struct grpc_frame *frame,
+                                          struct arena *arena)
+{
     struct grpc_received *received = arena_alloc(arena, sizeof *received);
-    if (!call_unpack(call, frame, &received->bytes))
-        return false;
-    if (call->method) {
-        const struct message_decoding decoding = {.defaults = true};
-        struct message_problem problem;
-        received->json = message_decode(arena, call->config.pool, call->method->input,
-                                        received->bytes, &decoding, &problem);
-        if (!received->json) {
-            call_fail(call, GRPC_INTERNAL,
-                      arena_printf(arena,
-                                   "a message of the request cannot be read: " STR_FMT
-                                   " (at byte %zu)",
-                                   STR_ARG(problem.message), problem.offset));
-            return false;
-        }
-    }
+    if (!call_unpack(call, frame, arena, &received->bytes) || !call_decode(call, received, arena))
+        return NULL;
+    return received;
+}
+
+static void call_keep(struct grpc_call *call, struct grpc_received *received)
+{
     *(call->last ? &call->last->next : &call->first) = received;
     call->last = received;
-    return true;
 }
 
 static void call_add(struct grpc_call *call, const struct grpc_frame *frame)
 {
-    if (!call_receive(call, frame))
-        return;
-    call->count++;
-    if (!call->built_in)
+    /* of a client's stream only the first message is matched and shown: the others need no memory
+     * once they were checked */
+    bool keeps = !call->first || call->built_in || grpc_call_is_bidirectional(call);
+    struct arena *arena = keeps ? exchange_arena(call->exchange) : arena_new();
+    struct grpc_received *received = call_receive(call, frame, arena);
+    if (received && keeps)
+        call_keep(call, received);
+    if (received)
+        call->count++;
+    if (received && !call->built_in)
         call_journal(call);
+    if (!keeps)
+        arena_free(arena);
 }
 
 /** Takes messages out of bytes that came. */
@@ -228,13 +252,10 @@ static void call_end(struct grpc_call *call)
 /** The first message as JSON. */
 static struct str call_first_text(struct grpc_call *call)
 {
-    struct arena *arena = exchange_arena(call->exchange);
-    struct buf text;
-    buf_init(&text, BUF_OWN);
-    json_write(call->first->json, &text);
-    struct str copy = arena_copy(arena, buf_str(&text));
-    buf_clear(&text);
-    return copy;
+    struct buf *text = &server_scratch(call->exchange->stream->port->server)->packed;
+    scratch_reset(text);
+    json_write(call->first->json, text);
+    return arena_copy(exchange_arena(call->exchange), buf_str(text));
 }
 
 /** Counts messages of a call that is forwarded as it comes. */
@@ -334,9 +355,12 @@ static void call_read_first(struct grpc_call *call)
 {
     struct str bytes = call->exchange->request.body;
     struct grpc_frame frame;
-    if (!call->first && call->method &&
-        grpc_frames_next(&call->frames, &bytes, &frame) == GRPC_FRAME_DONE)
-        (void)call_receive(call, &frame);
+    if (call->first || !call->method ||
+        grpc_frames_next(&call->frames, &bytes, &frame) != GRPC_FRAME_DONE)
+        return;
+    struct grpc_received *received = call_receive(call, &frame, exchange_arena(call->exchange));
+    if (received)
+        call_keep(call, received);
 }
 
 static bool call_arrived(struct exchange *exchange)
@@ -359,6 +383,8 @@ static bool call_arrived(struct exchange *exchange)
         return false;
     exchange->state = EXCHANGE_WAITING;
     exchange->journalled = true;
+    if (call->deadline_ns)
+        timer_start_at(&call->late, call->deadline_ns);
     grpc_built_in_answer(call);
     return true;
 }
@@ -449,19 +475,22 @@ void grpc_call_head(struct grpc_call *call, const struct headers *extra, bool no
     exchange_head(exchange, &head);
 }
 
-void grpc_call_send(struct grpc_call *call, struct str message)
+void grpc_call_send(struct grpc_call *call, struct str frame)
 {
+    if (call->answer_encoding == GRPC_IDENTITY) {
+        exchange_body(call->exchange, frame);
+        return;
+    }
     struct buf packed;
     struct buf framed;
-    bool compressed = call->answer_encoding != GRPC_IDENTITY;
+    struct str message = str_from(frame, GRPC_FRAME_HEAD);
     buf_init(&packed, BUF_OWN);
     buf_init(&framed, BUF_OWN);
-    if (compressed && grpc_compress(call->answer_encoding, message, &packed) == 0)
-        message = buf_str(&packed);
-    if (grpc_frame_write(&framed, compressed, message) == 0)
+    bool compressed = grpc_compress(call->answer_encoding, message, &packed) == 0;
+    if (grpc_frame_write(&framed, compressed, compressed ? buf_str(&packed) : message) == 0)
         exchange_body(call->exchange, buf_str(&framed));
-    buf_clear(&packed);
     buf_clear(&framed);
+    buf_clear(&packed);
 }
 
 void grpc_call_finish(struct grpc_call *call, int status, struct str message,

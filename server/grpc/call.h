@@ -53,7 +53,7 @@ struct grpc_call {
     bool early;          /**< its answer begins before it is whole */
     bool ended;          /**< the client's half has ended */
     int64_t deadline_ns; /**< monotonic; 0 = none */
-    struct timer late;   /**< the deadline, while the request is read */
+    struct timer late;   /**< the deadline: while the request is read, and of a built-in call */
     /** Called when more of an early call came, or its end. */
     void (*more)(struct grpc_call *call);
 };
@@ -72,8 +72,8 @@ GOTO_MUST_USE bool grpc_call_go_raw(struct grpc_call *call);
 const struct json *grpc_call_json(const struct grpc_call *call);
 /** Begins the answer with the head of gRPC; `extra` may be NULL. */
 void grpc_call_head(struct grpc_call *call, const struct headers *extra, bool no_date);
-/** Sends one message. */
-void grpc_call_send(struct grpc_call *call, struct str message);
+/** Sends one message: the frame of it, as grpc_frame_close() leaves it. */
+void grpc_call_send(struct grpc_call *call, struct str frame);
 /** Ends it with a status and trailers (may be NULL); without a head before, by one block alone. */
 void grpc_call_finish(struct grpc_call *call, int status, struct str message,
                       const struct headers *trailers);

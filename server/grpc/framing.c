@@ -57,6 +57,11 @@ enum grpc_frame_result grpc_frames_next(struct grpc_frames *frames, struct str *
     size_t length = grpc_frames_length(frames);
     if (length > frames->bytes.most)
         return GRPC_FRAME_TOO_LARGE;
+    if (frames->bytes.size == 0 && input->size >= length) {
+        *frame = (struct grpc_frame){frames->head[0] == 1, take(input, length)};
+        frames->done = true;
+        return GRPC_FRAME_DONE;
+    }
     GOTO_ASSERT(buf_append(&frames->bytes, take(input, length - frames->bytes.size)) == 0);
     if (frames->bytes.size < length)
         return GRPC_FRAME_MORE;
@@ -94,6 +99,21 @@ void grpc_frame_head(unsigned char head[GRPC_FRAME_HEAD], uint8_t flag, uint32_t
     head[0] = flag;
     for (int i = 0; i < 4; i++)
         head[1 + i] = (unsigned char)(length >> (24 - 8 * i));
+}
+
+size_t grpc_frame_open(struct buf *into)
+{
+    static const char room[GRPC_FRAME_HEAD];
+    (void)!buf_append(into, (struct str){room, sizeof room});
+    return into->size;
+}
+
+void grpc_frame_close(struct buf *into, size_t mark)
+{
+    size_t length = into->size - mark;
+    into->full = into->full || length > UINT32_MAX;
+    if (mark >= GRPC_FRAME_HEAD && !into->full)
+        grpc_frame_head((unsigned char *)into->data + mark - GRPC_FRAME_HEAD, 0, (uint32_t)length);
 }
 
 int grpc_frame_write(struct buf *into, bool compressed, struct str message)

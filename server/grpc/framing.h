@@ -62,6 +62,14 @@ GOTO_MUST_USE bool grpc_skim_next(struct grpc_skim *skim, struct str *input);
 uint32_t grpc_frame_size(const unsigned char head[GRPC_FRAME_HEAD]);
 /** The head of a frame, any flag and any length. */
 void grpc_frame_head(unsigned char head[GRPC_FRAME_HEAD], uint8_t flag, uint32_t length);
+/**
+ * Starts a frame whose message is not known yet; what is appended until grpc_frame_close() is it.
+ *
+ * @return the mark for grpc_frame_close()
+ */
+GOTO_MUST_USE size_t grpc_frame_open(struct buf *into);
+/** What exceeds 4 GiB, or the bound of the buffer, marks that as full. */
+void grpc_frame_close(struct buf *into, size_t mark);
 /** Appends a frame; -EMSGSIZE when it is beyond the bound of `into` or 4 GiB. */
 GOTO_MUST_USE int grpc_frame_write(struct buf *into, bool compressed, struct str message);
 

@@ -69,6 +69,8 @@ struct message_encoding {
     const struct message_unknowns *unknowns;
     /** Required fields that are missing get their default values. */
     bool fill_required;
+    /** For what is needed meanwhile; NULL: memory of its own. */
+    struct arena *scratch;
 };
 
 /**

@@ -407,10 +407,11 @@ int message_encode(const struct protos *protos, const struct proto_message *type
     size_t problems_before = problems->count;
     bool was_full = into->full;
     struct path root = {0};
+    struct arena *own = encoding && encoding->scratch ? NULL : arena_new();
     struct encoder encoder = {.protos = protos,
                               .root = type,
                               .encoding = encoding ? encoding : &none,
-                              .scratch = arena_new(),
+                              .scratch = own ? own : encoding->scratch,
                               .into = into,
                               .problems = problems};
     into->full = false;
@@ -422,7 +423,7 @@ int message_encode(const struct protos *protos, const struct proto_message *type
     if (!good || full)
         buf_truncate(into, before);
     into->full = was_full;
-    arena_free(encoder.scratch);
+    arena_free(own);
     if (full)
         return -EMSGSIZE;
     return good ? 0 : -EINVAL;

@@ -260,12 +260,29 @@ static struct str number_text(const struct json *value)
     return (struct str){0};
 }
 
+/** Up to nine digits: what every kind of integer holds. */
+static bool read_small(struct str text, uint64_t *number)
+{
+    enum { MOST = 9 };
+    uint64_t value = 0;
+    if (text.size == 0 || text.size > MOST)
+        return false;
+    for (size_t i = 0; i < text.size; i++) {
+        if (text.data[i] < '0' || text.data[i] > '9')
+            return false;
+        value = value * 10 + (uint64_t)(text.data[i] - '0');
+    }
+    *number = value;
+    return true;
+}
+
 static const char *read_integer(struct arena *arena, enum proto_kind kind, const struct json *value,
                                 uint64_t *number)
 {
     const struct kind_row *row = &kinds[kind];
     struct str text = number_text(value);
-    if (text.size && scalar_integer(text, row->least, row->most, number)) {
+    if (read_small(text, number) ||
+        (text.size && scalar_integer(text, row->least, row->most, number))) {
         *number = integer_to_wire(kind, *number);
         return NULL;
     }
@@ -428,9 +445,21 @@ static struct json *enum_json(struct arena *arena, const struct proto_field *fie
 
 static struct str integer_text(struct arena *arena, enum proto_kind kind, uint64_t number)
 {
-    if (kinds[kind].is_signed)
-        return arena_printf(arena, "%" PRId64, integer_of(kind, number));
-    return arena_printf(arena, "%" PRIu64, number);
+    enum { MOST = 24 };
+    char *text = arena_alloc(arena, MOST);
+    size_t at = MOST - 1;
+    bool negative = kinds[kind].is_signed && integer_of(kind, number) < 0;
+    if (negative)
+        number = 0 - (uint64_t)integer_of(kind, number);
+    else if (kinds[kind].is_signed)
+        number = (uint64_t)integer_of(kind, number);
+    do {
+        text[--at] = (char)('0' + number % 10);
+        number /= 10;
+    } while (number);
+    if (negative)
+        text[--at] = '-';
+    return (struct str){text + at, MOST - 1 - at};
 }
 
 struct json *scalar_json(struct arena *arena, const struct proto_field *field,

@@ -6,24 +6,16 @@
 
 #include <string.h>
 
-bool grpc_type_is(struct str type)
-{
-    struct str begin = STR("application/grpc");
-    return type.size >= begin.size && str_equal_nocase(str_slice(type, 0, begin.size), begin) &&
-           (type.size == begin.size || type.data[begin.size] == '+' ||
-            type.data[begin.size] == ';');
-}
-
 bool grpc_request_is(const struct request *request)
 {
     return request->version == HTTP_2 && str_is(request->method, "POST") &&
-           grpc_type_is(headers_get(&request->headers, STR("content-type")));
+           grpc_is_content_type(headers_get(&request->headers, STR("content-type")));
 }
 
 void grpc_status_add(struct headers *headers, struct arena *arena, int status, struct str message)
 {
     struct buf text;
-    headers_add(headers, arena, STR("grpc-status"), arena_printf(arena, "%d", status));
+    headers_add(headers, arena, STR("grpc-status"), status == GRPC_OK ? STR("0") : arena_printf(arena, "%d", status));
     if (!message.size)
         return;
     buf_init(&text, BUF_OWN);
@@ -127,7 +119,7 @@ static void pass_head(struct exchange *exchange, const struct response_head *giv
     struct response_head head = *given;
     struct headers headers = {0};
     bool alone = headers_get(given->headers, STR("grpc-status")).data;
-    pass->plain = !alone && !grpc_type_is(headers_get(given->headers, STR("content-type")));
+    pass->plain = !alone && !grpc_is_content_type(headers_get(given->headers, STR("content-type")));
     if (pass->plain && flaws_any(flaws))
         pass_note(exchange, "the answer is none of gRPC");
     if (pass->plain) {

@@ -55,8 +55,6 @@ struct grpc_pass {
     bool cut;            /**< the place of the cut is known */
 };
 
-/** Whether a content type is one of gRPC. */
-bool grpc_type_is(struct str type);
 /** Whether a request is a call of gRPC. */
 bool grpc_request_is(const struct request *request);
 

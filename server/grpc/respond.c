@@ -1,5 +1,6 @@
 #include "server/grpc/respond.h"
 
+#include "server/grpc/framing.h"
 #include "server/grpc/message.h"
 #include "server/grpc/status.h"
 #include "server/grpc/wire.h"
@@ -105,7 +106,7 @@ static enum read_result tell_problems(struct reader *reader,
 
 enum read_result grpc_check_message(struct reader *reader, const struct protos *protos,
                                     const struct proto_message *type,
-                                    const struct grpc_message_config *message)
+                                    struct grpc_message_config *message)
 {
     struct message_problems problems = {.arena = reader->arena};
     struct buf bytes;
@@ -113,7 +114,13 @@ enum read_result grpc_check_message(struct reader *reader, const struct protos *
         (message->shape->kind == JSON_NULL && message->shape->boolean))
         return READ_OK;
     buf_init(&bytes, BUF_OWN);
+    size_t frame = grpc_frame_open(&bytes);
     int error = message_encode(protos, type, message->shape, NULL, &bytes, &problems);
+    grpc_frame_close(&bytes, frame);
+    if (!error && message->template && template_is_constant(message->template)) {
+        message->encoded = arena_copy(reader->arena, buf_str(&bytes));
+        message->encoded_as = type;
+    }
     buf_clear(&bytes);
     return error ? tell_problems(reader, message, &problems) : READ_OK;
 }

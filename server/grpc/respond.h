@@ -25,6 +25,9 @@ struct grpc_message_config {
     const struct json *shape; /**< its values, each with its place; null with `boolean` set where a
                                  template stands */
     struct place place;
+    /* of one without templates, once it was checked: its frame, by that type */
+    struct str encoded;
+    const struct proto_message *encoded_as; /**< NULL: it is encoded for each answer */
 };
 /** [struct grpc_message_config] */
 extern const struct type grpc_message_type;
@@ -44,10 +47,11 @@ struct grpc_or_http_status {
 /** [struct grpc_or_http_status] */
 extern const struct type grpc_or_http_status_type;
 
-/** Tells what is wrong with a message of that type, at its places. NULL configs are fine. */
+/** Tells what is wrong with a message of that type, at its places; one without templates is
+ * encoded once and for all. NULL configs are fine. */
 enum read_result grpc_check_message(struct reader *reader, const struct protos *protos,
                                     const struct proto_message *type,
-                                    const struct grpc_message_config *message);
+                                    struct grpc_message_config *message);
 /** The same for the details of a status. */
 enum read_result grpc_check_details(struct reader *reader, const struct protos *protos,
                                     const struct grpc_status_config *status);

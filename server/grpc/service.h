@@ -1,36 +1,27 @@
 /**
  * The gRPC service of an upstream as a spec writes it: its protos, reflection, health and bound.
  *
- * Protos are compiled, and sets are read, when the spec is read; the same files are compiled once
- * for the whole run of the program.
+ * Its types (sources.h) are loaded when the spec is read.
  */
 #ifndef GOTO_SERVER_GRPC_SERVICE_H
 #define GOTO_SERVER_GRPC_SERVICE_H
 
 #include "schema/table.h"
-#include "server/grpc/protos.h"
+#include "server/grpc/sources.h"
 
 struct respond;
 struct route_config;
 struct upstream_config;
 
-/** A file that is named. */
-struct grpc_file {
-    struct str path; /**< as it is opened */
-    struct place place;
-};
-
 /** As google.grpc.health.v1 numbers them. */
 enum grpc_health { GRPC_SERVING = 1, GRPC_NOT_SERVING = 2, GRPC_SERVICE_UNKNOWN = 3 };
 
 struct grpc_config {
-    struct list protos;    /**< of struct grpc_file */
-    struct list imports;   /**< of struct grpc_file: folders */
-    struct list protosets; /**< of struct grpc_file */
+    struct grpc_sources sources;
     bool reflection;
     struct list health; /**< of struct map_entry: int, enum grpc_health; none: no such service */
     uint64_t max_message;
-    struct protos *pool; /**< made of protos and protosets; NULL = none */
+    struct protos *pool; /**< made of them; NULL = none */
 };
 
 /** [struct grpc_config] rows of an upstream. */

@@ -59,7 +59,6 @@ enum grpc_status grpc_status_of_http(int status)
 {
     switch (status) {
     case 400:
-    case 431:
         return GRPC_INTERNAL;
     case 401:
         return GRPC_UNAUTHENTICATED;
@@ -101,7 +100,9 @@ void grpc_message_write(struct str message, struct buf *into)
 {
     for (size_t i = 0; i < message.size; i++) {
         unsigned char byte = (unsigned char)message.data[i];
-        if (byte >= 0x20 && byte <= 0x7e && byte != '%')
+        /* a field of HTTP neither begins nor ends with a blank (RFC 9113 section 8.2.1) */
+        bool edge = byte == ' ' && (i == 0 || i + 1 == message.size);
+        if (byte >= 0x20 && byte <= 0x7e && byte != '%' && !edge)
             (void)!buf_append_byte(into, (char)byte);
         else
             (void)!buf_printf(into, "%%%02X", byte);
@@ -132,6 +133,21 @@ struct str grpc_message_read(struct arena *arena, struct str text)
         i += 2;
     }
     return (struct str){made, size};
+}
+
+/* content-type */
+
+bool grpc_is_content_type(struct str type)
+{
+    struct str begin = STR("application/grpc");
+    struct str format = STR("+proto");
+    if (!str_equal_nocase(str_slice(type, 0, begin.size), begin))
+        return false;
+    type = str_from(type, begin.size);
+    if (str_equal_nocase(str_slice(type, 0, format.size), format))
+        type = str_from(type, format.size);
+    type = str_trim(type);
+    return type.size == 0 || type.data[0] == ';';
 }
 
 /* grpc-timeout */

@@ -45,7 +45,12 @@ enum grpc_status grpc_status_of_http(int status);
 /** What RST_STREAM with that HTTP/2 error code means to the client. */
 enum grpc_status grpc_status_of_reset(uint32_t code);
 
-/** Appends a message as grpc-message carries it: bytes outside printable ASCII, and '%', as %XX. */
+/** Whether a content-type is of gRPC with protobuf: application/grpc or application/grpc+proto,
+ * with or without parameters. */
+bool grpc_is_content_type(struct str type);
+
+/** Appends a message as grpc-message carries it: bytes outside printable ASCII, '%', and blanks at
+ * its ends, as %XX. */
 void grpc_message_write(struct str message, struct buf *into);
 /** The message of a grpc-message header; a '%' without two digits stays as it is. May be no UTF-8.
  */

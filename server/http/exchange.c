@@ -23,8 +23,13 @@ static void exchange_journal_request(struct exchange *exchange)
 {
     struct server *server = exchange_server(exchange);
     struct buf *packed = &server_scratch(server)->packed;
+    /* the body of one that is coming is told once it is whole */
+    struct request request = exchange->request;
+    if (exchange->coming)
+        request.body = (struct str){0};
     scratch_reset(packed);
-    request_pack(&exchange->request, packed);
+    request_pack_head(&request, packed);
+    const struct str parts[] = {buf_str(packed), request.body};
     struct entry entry = journal_entry(ENTRY_REQUEST, exchange->stream->port->name_id);
     entry.connection = exchange->stream->number;
     entry.request = exchange->number;
@@ -32,7 +37,33 @@ static void exchange_journal_request(struct exchange *exchange)
     entry.extra = exchange->stream_id;
     /* before the append: its observers may answer, hold or end the exchange */
     exchange->entry = journal_last(server->journal) + 1;
-    journal_append(server->journal, &entry, buf_str(packed));
+    journal_append_parts(server->journal, &entry, parts, COUNT_OF(parts));
+}
+
+/** Nothing more comes of a request that arrived early: its entry gets the rest. `flags`: those of
+ * one that is not whole. */
+static void exchange_end_request(struct exchange *exchange, unsigned flags)
+{
+    struct server *server = exchange_server(exchange);
+    struct buf *packed = &server_scratch(server)->packed;
+    bool telling = exchange->telling;
+    if (!exchange->coming)
+        return;
+    exchange->coming = false;
+    /* who hears of it may let the exchange go on: that is done behind this */
+    exchange->telling = true;
+    exchange->request.state = flags ? REQUEST_BROKEN_OFF : REQUEST_WHOLE;
+    scratch_reset(packed);
+    request_pack_head(&exchange->request, packed);
+    const struct str parts[] = {buf_str(packed), exchange->request.body};
+    journal_set_data(server->journal, exchange->entry, parts, COUNT_OF(parts));
+    struct entry entry = journal_entry(ENTRY_REQUEST_END, exchange->stream->port->name_id);
+    entry.connection = exchange->stream->number;
+    entry.request = exchange->number;
+    entry.flags = (uint16_t)flags;
+    entry.extra = request_body_size(&exchange->request);
+    journal_append(server->journal, &entry, (struct str){0});
+    exchange->telling = telling;
 }
 
 /** Journals the answer, once. `flags`: ABORTED, or CLOSED_BY_SERVER for one that our side cut. */
@@ -75,6 +106,9 @@ static void exchange_end(struct exchange *exchange, unsigned flags)
 
 static void exchange_dispatch(struct exchange *exchange)
 {
+    /* an action may have put something in the place of what answers, which needs the whole */
+    if (exchange->coming && !upstream_answers_early(exchange->stream->port->owner, exchange))
+        return;
     exchange->state = EXCHANGE_WAITING;
     upstream_answer(exchange->stream->port->owner, exchange);
 }
@@ -82,7 +116,7 @@ static void exchange_dispatch(struct exchange *exchange)
 void exchange_partly_read(struct exchange *exchange)
 {
     struct stream *stream = exchange->stream;
-    if (exchange->state != EXCHANGE_READING || (exchange->offered && !exchange->streams))
+    if (exchange_request_is_whole(exchange) || (exchange->offered && !exchange->streams))
         return;
     stream_enter(stream);
     if (stream->port->calls && !stream->port->calls->reads(exchange)) {
@@ -97,6 +131,69 @@ void exchange_partly_read(struct exchange *exchange)
     stream_leave(stream);
 }
 
+bool exchange_request_is_whole(const struct exchange *exchange)
+{
+    return exchange->state != EXCHANGE_READING && !exchange->coming;
+}
+
+bool exchange_take_body(struct exchange *exchange, struct buf *body, struct str bytes)
+{
+    size_t room = body->most - body->size;
+    if (bytes.size > room && !exchange->unbounded)
+        return false;
+    (void)buf_append(body, str_slice(bytes, 0, room));
+    exchange->request.body = buf_str(body);
+    if (bytes.size <= room)
+        return true;
+    bytes = str_from(bytes, room);
+    exchange->request.body_left_out += bytes.size;
+    if (exchange->responder_request)
+        buf_append(&exchange->over, bytes);
+    else
+        exchange->over_passed += bytes.size;
+    return true;
+}
+
+bool exchange_allows_body(struct exchange *exchange, const struct buf *body, uint64_t size)
+{
+    if (size <= body->most)
+        return true;
+    if (upstream_limits(exchange->stream->port->owner)->body_size_written)
+        return false;
+    exchange_partly_read(exchange);
+    return exchange->unbounded;
+}
+
+bool exchange_is_timed(const struct exchange *exchange, bool *since_last_byte)
+{
+    const struct limits *limits = upstream_limits(exchange->stream->port->owner);
+    *since_last_byte = exchange->streams && !limits->read_written;
+    /* who sends both ways at once may be silent */
+    bool talks =
+        exchange->coming && exchange->state > EXCHANGE_HELD && exchange->state < EXCHANGE_ENDED;
+    return limits->read_ns && !exchange->stops && !talks;
+}
+
+struct str exchange_request_bytes(struct exchange *exchange, uint64_t at)
+{
+    struct str body = exchange->request.body;
+    struct buf *over = &exchange->over;
+    if (at < body.size)
+        return str_from(body, (size_t)at);
+    size_t passed = (size_t)(at - body.size - exchange->over_passed);
+    GOTO_ASSERT(passed <= over->size - exchange->over_at);
+    exchange->over_at += passed;
+    exchange->over_passed += passed;
+    if (exchange->over_at == over->size) {
+        buf_reset(over);
+        exchange->over_at = 0;
+    } else if (exchange->over_at > STREAM_HIGH_MARK) {
+        buf_consume(over, exchange->over_at);
+        exchange->over_at = 0;
+    }
+    return str_from(buf_str(over), exchange->over_at);
+}
+
 void exchange_forgotten(struct exchange *exchange)
 {
     void (*responder_gone)(struct exchange *) = exchange->responder_gone;
@@ -107,26 +204,18 @@ void exchange_forgotten(struct exchange *exchange)
 
 void exchange_stop(struct exchange *exchange, bool stops)
 {
-    if (exchange->stops == stops || exchange->state != EXCHANGE_READING)
+    if (exchange->stops == stops || exchange_request_is_whole(exchange))
         return;
     exchange->stops = stops;
     if (!stops)
         exchange->codec->resume(exchange);
 }
 
-void exchange_arrived(struct exchange *exchange)
+/** Journals it, and has it answered unless that holds it. */
+static void exchange_arrive(struct exchange *exchange)
 {
-    struct stream *stream = exchange->stream;
     struct server *server = exchange_server(exchange);
     struct exchange *arriving = server->arriving;
-    stream_enter(stream);
-    exchange->whole_ns = clock_now();
-    if (stream->port->calls && stream->port->calls->arrived(exchange)) {
-        stream_leave(stream);
-        return;
-    }
-    if (!exchange->streams)
-        exchange->number = ++stream->port->requests;
     exchange->state = EXCHANGE_HELD;
     server->arriving = exchange;
     exchange->telling = true;
@@ -135,6 +224,55 @@ void exchange_arrived(struct exchange *exchange)
     server->arriving = arriving;
     if (exchange->state == EXCHANGE_HELD && !exchange->hold)
         exchange_dispatch(exchange);
+}
+
+/** The rest of a request that arrived early has come. */
+static void exchange_rest_came(struct exchange *exchange)
+{
+    exchange_end_request(exchange, 0);
+    if (exchange->state == EXCHANGE_ENDED)
+        exchange->codec->done(exchange, false);
+    else if (exchange->state == EXCHANGE_HELD && !exchange->hold)
+        exchange_dispatch(exchange);
+    else if (exchange->responder_request)
+        exchange->responder_request(exchange);
+}
+
+void exchange_arrived(struct exchange *exchange)
+{
+    struct stream *stream = exchange->stream;
+    stream_enter(stream);
+    if (exchange->early) {
+        exchange_rest_came(exchange);
+        stream_leave(stream);
+        return;
+    }
+    exchange->whole_ns = clock_now();
+    exchange->reused = stream->had_request;
+    stream->had_request = true;
+    if (stream->port->calls && stream->port->calls->arrived(exchange)) {
+        stream_leave(stream);
+        return;
+    }
+    if (!exchange->streams)
+        exchange->number = ++stream->port->requests;
+    exchange_arrive(exchange);
+    stream_leave(stream);
+}
+
+void exchange_arrive_early(struct exchange *exchange)
+{
+    struct stream *stream = exchange->stream;
+    if (exchange->state != EXCHANGE_READING)
+        return;
+    stream_enter(stream);
+    exchange->early = true;
+    exchange->coming = true;
+    exchange->request.state = REQUEST_COMING;
+    exchange->whole_ns = clock_now();
+    exchange->reused = stream->had_request;
+    stream->had_request = true;
+    exchange_arrive(exchange);
     stream_leave(stream);
 }
 
@@ -151,17 +289,24 @@ void exchange_released(struct exchange *exchange)
 
 void exchange_gone(struct exchange *exchange, bool aborted)
 {
+    unsigned flags = aborted ? ENTRY_ABORTED : ENTRY_CLOSED_BY_SERVER;
     if (exchange->state == EXCHANGE_READING)
         exchange_forgotten(exchange);
-    if (exchange->state == EXCHANGE_READING || exchange->state == EXCHANGE_ENDED)
+    if (exchange->state == EXCHANGE_READING)
+        return;
+    exchange_end_request(exchange, flags);
+    if (exchange->state == EXCHANGE_ENDED)
         return;
     exchange->aborted |= aborted;
-    exchange_end(exchange, aborted ? ENTRY_ABORTED : ENTRY_CLOSED_BY_SERVER);
+    exchange_end(exchange, flags);
 }
 
 void exchange_peer_ended(struct exchange *exchange)
 {
-    if (exchange->state == EXCHANGE_READING || exchange->state == EXCHANGE_ENDED)
+    if (exchange->state == EXCHANGE_READING)
+        return;
+    exchange_end_request(exchange, ENTRY_ABORTED);
+    if (exchange->state == EXCHANGE_ENDED)
         return;
     if (exchange->tunnel) {
         exchange->tunnel->ended(exchange);
@@ -346,6 +491,7 @@ void exchange_cut(struct exchange *exchange, enum close_how how)
     if (exchange->state != EXCHANGE_WAITING && exchange->state != EXCHANGE_ANSWERING)
         return;
     stream_enter(stream);
+    exchange_end_request(exchange, ENTRY_CLOSED_BY_SERVER);
     exchange_end(exchange, ENTRY_CLOSED_BY_SERVER);
     exchange->codec->cut(exchange, how);
     stream_leave(stream);

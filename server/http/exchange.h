@@ -7,6 +7,10 @@
  * which answers by the calls below. The codec frees it when it ended: answered whole, cut, or its
  * connection gone.
  *
+ * A request that is sent on while it comes may have an answer before it is whole. It arrives then
+ * (exchange_arrive_early()), and its codec goes on reading, also when all of the answer was given:
+ * the entry of the request gets the rest of it when that is whole.
+ *
  *     exchange_head(exchange, &head);
  *     exchange_body(exchange, STR("hello"));
  *     exchange_finish(exchange, NULL);
@@ -85,7 +89,7 @@ struct exchange_codec {
      * NULL: the protocol has no such thing. */
     void (*early)(struct exchange *exchange);
     /** The exchange was answered whole and journalled: free it, go on with the connection (`close`:
-     * end it). */
+     * end it). One whose request is `coming` is read on, and this is called again. */
     void (*done)(struct exchange *exchange, bool close);
 };
 
@@ -127,12 +131,16 @@ struct exchange {
     uint64_t number;     /**< of the request on its port, from 1 */
     uint64_t entry;      /**< number of its journal entry */
     uint32_t stream_id;  /**< of HTTP/2; 0 for others */
-    int64_t whole_ns;    /**< monotonic: the request was read whole */
+    int64_t whole_ns;    /**< monotonic: the request arrived: it was read whole, or `coming` */
     int64_t first_byte_ns; /**< monotonic: first byte of the final answer; 0 = none yet */
     enum exchange_state state;
     bool aborted;       /**< the peer's FIN or RST came before the answer was whole */
     unsigned status;    /**< answered */
     uint64_t body_sent; /**< body bytes given to exchange_body() */
+    /** Of the request's body: what came behind request.body and was not passed on yet. */
+    struct buf over;
+    size_t over_at;       /**< of it was passed on */
+    uint64_t over_passed; /**< the same, and what was dropped from it */
     struct hold *hold;
     /** Of a request that was given to its responder before it was whole: its route, and what that
      * captured of the path. NULL: it was not. */
@@ -149,7 +157,7 @@ struct exchange {
     /** The client closed its side before the answer was whole (the exchange goes on by itself for
      * who only closed its sending side); may be NULL. */
     void (*responder_left)(struct exchange *exchange);
-    /** More of the body of a request that streams was read: it is in request.body. */
+    /** More of a request that streams was read, or its end: exchange_request_bytes(). */
     void (*responder_request)(struct exchange *exchange);
     const struct exchange_tunnel *tunnel; /**< NULL: it is none */
     const struct exchange_filter *filter; /**< NULL: none */
@@ -159,6 +167,9 @@ struct exchange {
                            as long as the exchange */
     int64_t not_before_ns; /**< monotonic: the answer is held back until then; 0 = it is not */
     bool offered;          /**< whether it streams was asked */
+    bool unbounded;        /**< of a request that streams: there is no limit to its body */
+    bool coming;           /**< it arrived before it was whole, and is not whole yet */
+    bool early;            /**< it arrived so */
     bool stops;            /**< of a request that streams: no more of it is read for now */
     bool sending;          /**< set by the codec: see finish() */
     bool telling;          /**< its journal entry is being told to observers */
@@ -179,9 +190,28 @@ struct arena *exchange_arena(struct exchange *exchange);
 void exchange_partly_read(struct exchange *exchange);
 /** Called by the codec before it frees an exchange whose request was not read whole. */
 void exchange_forgotten(struct exchange *exchange);
+/** Called by the codec: bytes of the body came. They are appended to its buffer `body`, as far as
+ * that goes; what is beyond waits to be passed on. False: they are beyond the limit. */
+GOTO_MUST_USE bool exchange_take_body(struct exchange *exchange, struct buf *body,
+                                      struct str bytes);
+/** Called by the codec, of a body that tells its size and is not whole: whether that is allowed. */
+GOTO_MUST_USE bool exchange_allows_body(struct exchange *exchange, const struct buf *body,
+                                        uint64_t size);
+/** Whether the codec is to count the time since the request began: what is sent on as it comes has
+ * only to go on coming, unless `limits.read` is written. False: no time is counted. */
+bool exchange_is_timed(const struct exchange *exchange, bool *since_last_byte);
+/** Of a request that streams: bytes of its body behind the first `at`; those are not asked for
+ * again. Empty: none are there now. */
+struct str exchange_request_bytes(struct exchange *exchange, uint64_t at);
+/** An answer is there that does not wait for the end of the request: it arrives now, and is given
+ * to the upstream when nothing holds it. */
+void exchange_arrive_early(struct exchange *exchange);
+/** Whether it was read whole. */
+bool exchange_request_is_whole(const struct exchange *exchange);
 /** Stops reading a request that streams, and goes on. */
 void exchange_stop(struct exchange *exchange, bool stops);
-/** Called by the codec: the request is whole. Journals it, holds or dispatches it. */
+/** Called by the codec: the request is whole. Journals it, holds or dispatches it; or the rest of
+ * one that arrived early. The exchange may be freed. */
 void exchange_arrived(struct exchange *exchange);
 /**
  * Called by the codec before it frees the exchange; journals the answer if that is not done.

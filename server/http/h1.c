@@ -41,6 +41,7 @@ struct h1_exchange *h1_exchange_new(struct h1 *h1)
     x->head.most = most + 8;
     x->trailers.most = most + 8;
     x->body.most = limits->body_size ? (size_t)limits->body_size : BUF_OWN;
+    x->exchange.over.most = BUF_OWN;
     return x;
 }
 
@@ -65,6 +66,7 @@ void h1_exchange_free(struct h1_exchange *x)
     exchange_forgotten(&x->exchange);
     struct scratch *scratch = server_scratch(x->h1->stream->port->server);
     h1_flaws_clear(x);
+    buf_clear(&x->exchange.over);
     arena_free(x->exchange.arena);
     if (scratch->unused_count == H1_KEPT_EXCHANGES) {
         h1_exchange_drop(x);
@@ -111,17 +113,22 @@ static int64_t time_after(int64_t from_ns, int64_t delay_ns)
 
 static bool h1_is_reading(const struct h1 *h1)
 {
-    return h1->current && h1->current->exchange.state == EXCHANGE_READING;
+    return h1->current && h1->current->phase != H1_WHOLE;
 }
 
 /** When `limits.read` or `limits.idle` ends what the connection is waiting for; INT64_MAX = never.
  */
 static int64_t h1_quiet_due(const struct h1 *h1, const struct limits *limits)
 {
-    if (h1_is_reading(h1) && h1->current->exchange.stops)
+    bool since_last_byte;
+    if (h1_is_reading(h1) && !exchange_is_timed(&h1->current->exchange, &since_last_byte))
         return INT64_MAX;
-    if (h1_is_reading(h1))
-        return limits->read_ns ? time_after(h1->began_ns, limits->read_ns) : INT64_MAX;
+    if (h1_is_reading(h1)) {
+        int64_t from_ns = h1->began_ns;
+        if (since_last_byte && h1->stream->active_ns > from_ns)
+            from_ns = h1->stream->active_ns;
+        return time_after(from_ns, limits->read_ns);
+    }
     if (!h1->current && limits->idle_ns)
         return time_after(h1->stream->active_ns, limits->idle_ns);
     return INT64_MAX;
@@ -169,16 +176,44 @@ static void h1_due(struct timer *timer)
 
 /* Reading. */
 
-void h1_refuse(struct h1 *h1, unsigned status, const char *why)
+static void h1_journal_refused(const struct h1 *h1, unsigned status, const char *why)
 {
-    struct stream *stream = h1->stream;
-    bool is_head = h1->current && str_is(h1->current->exchange.request.method, "HEAD");
+    const struct stream *stream = h1->stream;
     struct entry entry = journal_entry(ENTRY_REFUSED, stream->port->name_id);
     entry.connection = stream->number;
     entry.status = (uint16_t)status;
+    journal_append(stream->port->server->journal, &entry, str_of(why));
+}
+
+/** The rest of a request that has arrived broke HTTP or a limit, or broke off (status 0). An answer
+ * that has begun is cut. */
+static void h1_refuse_rest(struct h1 *h1, unsigned status, const char *why)
+{
+    struct stream *stream = h1->stream;
+    struct h1_exchange *x = h1->current;
+    bool answers = x->exchange.state == EXCHANGE_HELD && status;
+    x->phase = H1_WHOLE;
+    stream_enter(stream);
+    if (status)
+        h1_journal_refused(h1, answers ? status : 0, why);
+    exchange_gone(&x->exchange, !status);
+    if (answers)
+        h1_write_refusal(stream, status, why, !x->is_head);
+    stream_close(stream, CLOSE_FIN);
+    stream_leave(stream);
+}
+
+void h1_refuse(struct h1 *h1, unsigned status, const char *why)
+{
+    struct stream *stream = h1->stream;
+    if (h1->current && h1->current->exchange.coming) {
+        h1_refuse_rest(h1, status, why);
+        return;
+    }
+    bool is_head = h1->current && str_is(h1->current->exchange.request.method, "HEAD");
     stream_enter(stream);
     h1_forget_current(h1);
-    journal_append(stream->port->server->journal, &entry, str_of(why));
+    h1_journal_refused(h1, status, why);
     if (status)
         h1_write_refusal(stream, status, why, !is_head);
     stream_close(stream, CLOSE_FIN);
@@ -189,12 +224,12 @@ void h1_refuse(struct h1 *h1, unsigned status, const char *why)
 static void h1_request_whole(struct h1 *h1, struct h1_exchange *x)
 {
     struct exchange *exchange = &x->exchange;
+    x->phase = H1_WHOLE;
     if (h1->upgrade) {
         h1->upgrade->whole(h1, x);
         return;
     }
     exchange->request.body = buf_str(&x->body);
-    exchange->reused = h1->requests++ > 0;
     h1->blank = false;
     exchange_arrived(exchange);
     /* what is answered at once is whole, though the client may have closed its side behind the
@@ -215,16 +250,17 @@ static struct headers h1_room(struct h1_exchange *x, size_t count)
 static void h1_expect_body(struct h1 *h1, struct h1_exchange *x, const struct h1_head *head,
                            bool more)
 {
-    if (!head->chunked && head->content_length > x->body.most) {
-        h1_refuse(h1, 413, "the body is larger than the limit `body-size`");
-        return;
-    }
     x->body_left = head->content_length;
     x->phase = head->chunked ? H1_CHUNKS : H1_BODY;
     h1_chunks_start(&x->chunks);
+    if (!head->chunked && !exchange_allows_body(&x->exchange, &x->body, head->content_length)) {
+        h1_refuse(h1, 413, "the body is larger than the limit `body-size`");
+        return;
+    }
     if (!head->chunked && head->content_length == 0) {
         h1_request_whole(h1, x);
-    } else if (head->expects_continue && head->version != HTTP_1_0 && !more) {
+    } else if (head->expects_continue && head->version != HTTP_1_0 && !more &&
+               x->exchange.state < EXCHANGE_ANSWERING) {
         static char text[] = "HTTP/1.1 100 Continue\r\n\r\n";
         struct iovec part = {text, sizeof text - 1};
         stream_write(h1->stream, &part, 1);
@@ -288,9 +324,11 @@ static size_t h1_take_head(struct h1 *h1, struct h1_exchange *x, struct str byte
 static size_t h1_take_body(struct h1 *h1, struct h1_exchange *x, struct str bytes)
 {
     size_t size = x->body_left < bytes.size ? (size_t)x->body_left : bytes.size;
-    (void)buf_append(&x->body, str_slice(bytes, 0, size));
     x->body_left -= size;
-    if (x->body_left == 0)
+    /* the size was looked at with the head */
+    if (!exchange_take_body(&x->exchange, &x->body, str_slice(bytes, 0, size)))
+        h1_refuse(h1, 413, "the body is larger than the limit `body-size`");
+    else if (x->body_left == 0)
         h1_request_whole(h1, x);
     return size;
 }
@@ -305,7 +343,8 @@ static size_t h1_take_chunks(struct h1 *h1, struct h1_exchange *x, struct str by
         return taken;
     }
     /* a chunk that cannot fit is refused when its size is known */
-    if (buf_append(&x->body, data) < 0 || x->chunks.left > x->body.most - x->body.size) {
+    if (!exchange_allows_body(&x->exchange, &x->body, x->body.size + data.size + x->chunks.left) ||
+        !exchange_take_body(&x->exchange, &x->body, data)) {
         h1_refuse(h1, 413, "the body is larger than the limit `body-size`");
         return taken;
     }
@@ -405,7 +444,7 @@ static void h1_settle(struct h1 *h1)
 static void h1_offer_part(struct h1 *h1)
 {
     struct h1_exchange *x = h1->current;
-    if (x->phase == H1_HEAD || h1->upgrade)
+    if (x->phase == H1_HEAD || x->phase == H1_WHOLE || h1->upgrade)
         return;
     x->exchange.request.body = buf_str(&x->body);
     exchange_partly_read(&x->exchange);
@@ -460,6 +499,19 @@ size_t h1_bytes(struct stream *stream, struct str bytes)
     return taken;
 }
 
+/** All of the answer was given, and the request is not whole: what is left of it belongs to its
+ * record, and stands before the next request. */
+static void h1_await_rest(struct h1 *h1, bool close)
+{
+    struct exchange *exchange = &h1->current->exchange;
+    h1->current->close = close;
+    h1->began_ns = h1->stream->active_ns;
+    if (close)
+        stream_finish(h1->stream);
+    exchange_stop(exchange, false);
+    h1_arm(h1);
+}
+
 void h1_done(struct exchange *exchange, bool close)
 {
     struct h1_exchange *x = CONTAINER_OF(exchange, struct h1_exchange, exchange);
@@ -470,6 +522,10 @@ void h1_done(struct exchange *exchange, bool close)
     if (stream->closing)
         return;
     stream->active_ns = clock_now();
+    if (exchange->coming) {
+        h1_await_rest(h1, close);
+        return;
+    }
     h1_forget_current(h1);
     if (close) {
         stream_close(stream, CLOSE_FIN);

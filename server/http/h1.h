@@ -3,8 +3,10 @@
  * go wrong) and server.c share.
  *
  * A connection reads one request at a time; while that is not answered, what the client sends ahead
- * waits. Between requests a connection holds no exchange and no buffer. Exchanges are kept for use
- * again, with their smaller buffers, by the server.
+ * waits. An answer may be given whole before its request is: the rest of that is read before the
+ * next one begins, for as long as `limits.read` lets it. Between requests a connection holds no
+ * exchange and no buffer. Exchanges are kept for use again, with their smaller buffers, by the
+ * server.
  *
  * A client that closes its sending side (FIN) before the answer is whole has aborted it, and the
  * answer is journalled so; it is sent all the same, and then the connection is closed.
@@ -43,14 +45,13 @@ struct h1 {
     struct h1_exchange *current;      /**< NULL between requests */
     struct timer
         timer; /**< the nearest of the limits idle, read, life; may fire early and start again */
-    int64_t began_ns;  /**< monotonic: the first byte of the current request came */
-    uint64_t requests; /**< read whole */
-    bool draining;     /**< no request after this one */
-    bool parsing;      /**< h1_bytes() is running */
-    bool blank;        /**< the empty line allowed before the next request came */
+    int64_t began_ns; /**< monotonic: the first byte of the current request came */
+    bool draining;    /**< no request after this one */
+    bool parsing;     /**< h1_bytes() is running */
+    bool blank;       /**< the empty line allowed before the next request came */
 };
 
-enum h1_phase { H1_HEAD, H1_BODY, H1_CHUNKS, H1_TRAILERS };
+enum h1_phase { H1_HEAD, H1_BODY, H1_CHUNKS, H1_TRAILERS, H1_WHOLE };
 
 /** An exchange with what reading and answering it takes. */
 struct h1_exchange {

@@ -47,11 +47,6 @@ static void write_status_line(struct buf *into, unsigned status, struct str reas
     buf_append(into, crlf);
 }
 
-static bool is_bodiless_status(unsigned status)
-{
-    return status < 200 || status == 204 || status == 304;
-}
-
 /** Whether the client hears that the connection ends (or, in HTTP/1.0, that it does not). */
 static struct str connection_line(const struct h1_exchange *x)
 {
@@ -92,7 +87,7 @@ void h1_head_framing(struct h1_exchange *x, const struct response_head *head, st
         return;
     if (head->no_framing) {
         x->close |= !x->bodiless;
-    } else if (is_bodiless_status(head->status)) {
+    } else if (http_status_is_bodiless(head->status)) {
         /* RFC 9110 sections 8.6 and 6.4.1: neither a length nor a body */
     } else if (!old && (head->chunked || head->content_length < 0)) {
         x->chunked = true;
@@ -122,7 +117,7 @@ void h1_head_connection(struct h1_exchange *x, const struct response_head *head,
 
 void h1_head_begin(struct h1_exchange *x, const struct response_head *head)
 {
-    x->bodiless = x->is_head || is_bodiless_status(head->status);
+    x->bodiless = x->is_head || http_status_is_bodiless(head->status);
     x->close |= head->close;
 }
 
@@ -212,6 +207,8 @@ static void h1_raw(struct exchange *exchange, struct str bytes)
 
 static void h1_cut(struct exchange *exchange, enum close_how how)
 {
+    /* what comes of a request behind it is not read any more */
+    h1_of(exchange)->phase = H1_WHOLE;
     stream_close(exchange->stream, how);
 }
 
@@ -227,7 +224,7 @@ static void h1_whole(struct exchange *exchange, const struct static_answer *answ
     if (connection.size)
         parts[count++] = part_of(connection);
     parts[count++] = part_of(answer->head);
-    if (!x->is_head && !is_bodiless_status(answer->status))
+    if (!x->is_head && !http_status_is_bodiless(answer->status))
         parts[count++] = part_of(answer->body);
     stream_write(exchange->stream, parts, count);
 }

@@ -11,8 +11,7 @@
 
 enum {
     H2_FINAL_WAIT_NS = 1000 * 1000 * 1000, /**< for the answer to the PING of a drain */
-    H2_MOST_DEBUG = 16384 - 8,        /**< debug data of a GOAWAY that keeps to the frame size */
-    H2_LINGER_NS = 100 * 1000 * 1000, /**< see h2_linger() */
+    H2_MOST_DEBUG = 16384 - 8, /**< debug data of a GOAWAY that keeps to the frame size */
     H2_MOST_ANSWER_HEAD = 64 * 1024 * 1024,
 };
 
@@ -54,13 +53,18 @@ static int64_t time_after(int64_t from_ns, int64_t delay_ns)
     return delay_ns > INT64_MAX - from_ns ? INT64_MAX : from_ns + delay_ns;
 }
 
-/** The oldest request that is not whole and not refused, or NULL. */
+/** The request that is not whole and not refused, and has been so for the longest time of those
+ * whose time counts; or NULL. */
 static struct h2_exchange *oldest_reading(const struct h2 *h2)
 {
-    struct h2_exchange *x = h2->reading ? h2->oldest : NULL;
-    while (x && !x->is_reading)
-        x = x->next;
-    return x;
+    struct h2_exchange *oldest = NULL;
+    bool since_last_byte;
+    for (struct h2_exchange *x = h2->reading ? h2->oldest : NULL; x; x = x->next) {
+        if (x->is_reading && exchange_is_timed(&x->exchange, &since_last_byte) &&
+            (!oldest || x->began_ns < oldest->began_ns))
+            oldest = x;
+    }
+    return oldest;
 }
 
 /** Whether it is the client whom everything waits for: no request is under way, but for answers
@@ -161,192 +165,6 @@ static void h2_due(struct timer *timer)
     h2_leave(h2);
 }
 
-/* What happened to exchanges. */
-
-void h2_notice(struct h2_exchange *x)
-{
-    struct h2 *h2 = x->h2;
-    if (x->is_due)
-        return;
-    x->is_due = true;
-    x->due_next = NULL;
-    x->due_previous = h2->due_last;
-    *(h2->due_last ? &h2->due_last->due_next : &h2->due) = x;
-    h2->due_last = x;
-}
-
-static struct h2_exchange *due_take(struct h2 *h2)
-{
-    struct h2_exchange *x = h2->due;
-    h2->due = x->due_next;
-    *(h2->due ? &h2->due->due_previous : &h2->due_last) = NULL;
-    x->is_due = false;
-    return x;
-}
-
-/** Frees an exchange whose stream nghttp2 may still have. */
-static void h2_forget(struct h2_exchange *x)
-{
-    if (!x->closed)
-        nghttp2_session_set_stream_user_data(x->h2->session, (int32_t)x->exchange.stream_id, NULL);
-    h2_exchange_free(x);
-}
-
-static void look_arrived(struct h2_exchange *x)
-{
-    struct h2 *h2 = x->h2;
-    x->arrived = false;
-    if (x->closed || x->ended)
-        h2_notice(x);
-    x->exchange.request.body = buf_str(&x->body);
-    x->exchange.reused = h2->requests++ > 0;
-    exchange_arrived(&x->exchange);
-}
-
-/**
- * A refused request is answered, but not whole: it is to be reset, as the client need not send the
- * rest of it (RFC 9113 section 8.1). Not at once: a client that reads the answer and the reset
- * together may overlook the answer (curl 7.88 does). What it sends meanwhile is dropped.
- */
-void h2_linger(struct h2_exchange *x)
-{
-    if (x->linger_ns)
-        return;
-    x->linger_ns = clock_now() + H2_LINGER_NS;
-    x->h2->lingering++;
-}
-
-static void look_sent(struct h2_exchange *x)
-{
-    switch (x->exchange.state) {
-    case EXCHANGE_SENDING:
-        exchange_sent(&x->exchange);
-        break;
-    case EXCHANGE_READING:
-        if (!x->whole && !x->closed && !x->h2->stream->peer_ended)
-            h2_linger(x);
-        else
-            h2_forget(x);
-        break;
-    case EXCHANGE_ENDED:
-        if (!x->linger_ns || x->whole || x->closed)
-            h2_forget(x);
-        break;
-    default:
-        /* the head ended the stream; exchange_finish() is still to come */
-        break;
-    }
-}
-
-/** The client ended or reset the connection, or the stream, before the request was whole. */
-static void look_broken_off(struct h2_exchange *x, const char *why)
-{
-    struct h2 *h2 = x->h2;
-    if (!x->refused)
-        h2_journal_refused(h2, 0, str_of(why));
-    if (!h2->stream->closing)
-        h2_forget(x);
-}
-
-static void look_closed(struct h2_exchange *x)
-{
-    struct h2 *h2 = x->h2;
-    if (x->exchange.state == EXCHANGE_READING && x->reset) {
-        look_broken_off(x, "the client reset the stream within a request");
-        return;
-    }
-    exchange_gone(&x->exchange, x->reset || h2->stream->failed);
-    if (!h2->stream->closing)
-        h2_exchange_free(x);
-}
-
-static void look_ended(struct h2_exchange *x)
-{
-    struct stream *stream = x->h2->stream;
-    x->ended = false;
-    if (x->exchange.state != EXCHANGE_READING)
-        exchange_peer_ended(&x->exchange);
-    else if (stream->peer_ended)
-        look_broken_off(x, "the client closed the connection within a request");
-}
-
-/** Bytes of a tunnel, then its end; what is not taken waits, and the client's window with it. */
-static void look_tunnel(struct h2_exchange *x)
-{
-    struct exchange *exchange = &x->exchange;
-    struct h2 *h2 = x->h2;
-    x->more = false;
-    if (exchange->state != EXCHANGE_ANSWERING || !exchange->tunnel)
-        return;
-    if (x->body.size) {
-        h2->looking = x;
-        size_t taken = exchange->tunnel->bytes(exchange, buf_str(&x->body));
-        if (!h2->looking)
-            return;
-        h2->looking = NULL;
-        buf_consume(&x->body, taken);
-    }
-    exchange->stops = exchange->stops || x->body.size;
-    if (x->body.size || !x->half)
-        return;
-    x->half = false;
-    exchange_peer_ended(exchange);
-}
-
-/** The place where an answer is cut was reached. */
-static void look_cut(struct h2_exchange *x)
-{
-    struct h2 *h2 = x->h2;
-    x->cut_due = false;
-    switch (x->cut_how) {
-    case H2_CUT_RESET:
-        h2_reset(&x->exchange, x->cut_code);
-        break;
-    case H2_CUT_GOAWAY:
-        h2_submit_goaway(h2, x->cut_code, H2_LAST_SEEN, (struct str){NULL, 0});
-        h2->ending = true;
-        break;
-    case H2_CUT_FIN:
-        stream_close(h2->stream, CLOSE_FIN);
-        break;
-    case H2_CUT_RST:
-        stream_close(h2->stream, CLOSE_RST);
-        break;
-    case H2_CUT_STALL:
-        break;
-    }
-}
-
-static void h2_look(struct h2_exchange *x)
-{
-    if (x->refusal && !x->refused && !x->closed && !x->h2->stream->peer_ended) {
-        h2_write_refusal(x);
-    } else if (x->arrived) {
-        look_arrived(x);
-    } else if (x->more && x->connect) {
-        if (x->closed || x->sent || x->ended)
-            h2_notice(x);
-        look_tunnel(x);
-    } else if (x->sent) {
-        look_sent(x);
-    } else if (x->closed) {
-        look_closed(x);
-    } else if (x->ended) {
-        look_ended(x);
-    } else if (x->cut_due) {
-        look_cut(x);
-    } else if (x->more) {
-        x->more = false;
-        x->exchange.request.body = buf_str(&x->body);
-        if (!x->refusal)
-            exchange_partly_read(&x->exchange);
-    } else if (x->low) {
-        x->low = false;
-        if (x->exchange.responder_writable)
-            x->exchange.responder_writable(&x->exchange);
-    }
-}
-
 /* Turns. */
 
 /** Whether what is left are exchanges that were cut and left silent: nothing more comes of them. */
@@ -375,7 +193,7 @@ static void h2_run(struct h2 *h2)
     struct stream *stream = h2->stream;
     while (!stream->closing) {
         while (h2->due && !stream->closing)
-            h2_look(due_take(h2));
+            h2_look(h2);
         h2_flush(h2);
         if (!h2->due)
             break;
@@ -599,7 +417,7 @@ static void h2_ended(struct stream *stream, bool reset)
     /* after RST the stream goes in this very call: nothing may wait for a later turn */
     if (reset) {
         while (h2->due && !stream->closing)
-            h2_look(due_take(h2));
+            h2_look(h2);
     }
     h2_leave(h2);
 }
@@ -737,6 +555,7 @@ void h2_upgraded(struct stream *stream, struct str settings, const struct reques
     h2_enter(h2);
     struct h2_exchange *x = h2_exchange_new(h2, 1);
     h2_past_open(&h2->past, 1);
+    arena_free(x->exchange.arena);
     x->exchange.arena = arena;
     x->exchange.request = *request;
     buf_clear(&x->body);

@@ -16,6 +16,7 @@ struct h2_exchange *h2_exchange_of(struct exchange *exchange)
 
 static void h2_exchange_drop(struct h2_exchange *x)
 {
+    arena_free(x->exchange.arena);
     buf_clear(&x->body);
     buf_clear(&x->out);
     memory_free(x);
@@ -61,6 +62,7 @@ struct h2_exchange *h2_exchange_new(struct h2 *h2, int32_t stream_id)
     if (h2->stream->port->calls)
         x->body.most = h2->stream->port->calls->body_most(&x->exchange, x->body.most);
     x->out.most = BUF_OWN;
+    x->exchange.over.most = BUF_OWN;
     x->previous = h2->newest;
     if (h2->newest)
         h2->newest->next = x;
@@ -137,15 +139,19 @@ void h2_exchange_free(struct h2_exchange *x)
     h2_exchange_unlink(x);
     for (size_t i = 0; i < x->kept_count; i++)
         nghttp2_rcbuf_decref(x->kept[i]);
-    arena_free(x->exchange.arena);
+    buf_clear(&x->exchange.over);
     if (scratch->unused_h2_count == H2_KEPT_EXCHANGES) {
         h2_exchange_drop(x);
         return;
     }
+    struct arena *arena = x->exchange.arena;
+    if (arena)
+        arena_reset(arena);
     struct buf body = h2_keep_buffer(&x->body);
     struct buf out = h2_keep_buffer(&x->out);
     /* all but what is written before it is read */
     memset(x, 0, offsetof(struct h2_exchange, inline_kept));
+    x->exchange.arena = arena;
     x->body = body;
     x->out = out;
     x->next = scratch->unused_h2;

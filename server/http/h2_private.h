@@ -1,7 +1,8 @@
 /**
  * What the files of HTTP/2 share: h2.c (connections and their end), h2_read.c (requests),
- * h2_write.c (answers), h2_exchange.c (their memory), h2_upgrade.c (h2c), h2_settings.c (SETTINGS,
- * windows), h2_flood.c (frames again and again), h2_error.c (names).
+ * h2_write.c (answers), h2_look.c (what happened to them), h2_exchange.c (their memory),
+ * h2_upgrade.c (h2c), h2_settings.c (SETTINGS, windows), h2_flood.c (frames again and again),
+ * h2_error.c (names).
  *
  * Work is done in turns: h2_enter() … h2_leave(). Callbacks of nghttp2 only take notes: an exchange
  * to which something happened is put into the queue `due`, and looked at behind them, where
@@ -29,6 +30,9 @@ enum {
     H2_WRITE = 64 * 1024,     /**< bytes of frames in one write */
     H2_WHY = 256,             /**< the longest reason kept of what nghttp2 says */
 };
+
+/** Why a body is refused. */
+#define H2_TOO_LARGE "the body is larger than the limit `body-size`"
 
 struct h2_exchange;
 
@@ -70,18 +74,17 @@ struct h2 {
     struct buf raw;      /**< bytes that wait to be put behind the frames before them */
     struct buf settings; /**< a SETTINGS frame to be sent instead of nghttp2's first */
     int64_t
-        final_ns; /**< when the second GOAWAY of a drain goes, if not asked for before; 0 = no */
-    uint64_t requests; /**< read whole */
-    uint16_t turns;    /**< h2_enter() calls under way */
-    size_t lingering;  /**< refused requests that are to be reset */
-    bool upgrading;    /**< upgraded, and the client's preface has not come */
-    bool receiving;    /**< nghttp2_session_mem_recv() is running */
-    bool flushing;     /**< nghttp2_session_mem_send() is running */
-    bool draining;     /**< a graceful end was asked for */
-    bool final;  /**< no new request is taken any more: GOAWAY with a last stream was queued */
-    bool told;   /**< a GOAWAY of ours was sent */
-    bool ending; /**< the connection ends once that is sent, whatever is under way */
-    bool keep;   /**< the connection stays behind a GOAWAY */
+        final_ns;   /**< when the second GOAWAY of a drain goes, if not asked for before; 0 = no */
+    uint16_t turns; /**< h2_enter() calls under way */
+    size_t lingering; /**< refused requests that are to be reset */
+    bool upgrading;   /**< upgraded, and the client's preface has not come */
+    bool receiving;   /**< nghttp2_session_mem_recv() is running */
+    bool flushing;    /**< nghttp2_session_mem_send() is running */
+    bool draining;    /**< a graceful end was asked for */
+    bool final;       /**< no new request is taken any more: GOAWAY with a last stream was queued */
+    bool told;        /**< a GOAWAY of ours was sent */
+    bool ending;      /**< the connection ends once that is sent, whatever is under way */
+    bool keep;        /**< the connection stays behind a GOAWAY */
     struct h2_silence silence;
     bool holds_window;     /**< no WINDOW_UPDATE leaves */
     uint64_t held;         /**< of the connection's window: what would have been given since */
@@ -101,7 +104,9 @@ struct h2_exchange {
     struct h2_exchange *next;     /**< of the connection; or unused */
     struct h2_exchange *due_previous;
     struct h2_exchange *due_next;
-    int64_t began_ns;  /**< monotonic: its HEADERS came */
+    int64_t began_ns;  /**< monotonic: its HEADERS came; or from when on the time of `limits.read`
+                          counts */
+    uint64_t declared; /**< the size of the body that its head tells, until it was looked at */
     int64_t linger_ns; /**< monotonic: when the refused request is reset; 0 = not yet answered */
     size_t head_size;  /**< bytes of names and values, and 4 for each header */
     size_t fields;     /**< headers and trailers seen */
@@ -154,10 +159,6 @@ void h2_enter(struct h2 *h2);
 void h2_leave(struct h2 *h2);
 /** Writes the frames that are ready now, if that is allowed here. */
 void h2_flush(struct h2 *h2);
-/** Has the exchange looked at. */
-void h2_notice(struct h2_exchange *x);
-/** Answered, but the client has not ended its request: the stream is reset a little later. */
-void h2_linger(struct h2_exchange *x);
 /** Submits RST_STREAM for a stream; nghttp2's notice of it finds no exchange. */
 void h2_submit_reset(struct h2 *h2, int32_t stream_id, uint32_t code);
 /** Whether a stream was reset by h2_submit_reset(), by what nghttp2 keeps for it. */
@@ -174,6 +175,15 @@ void h2_upgraded(struct stream *stream, struct str settings, const struct reques
 void h2_journal_refused(struct h2 *h2, unsigned status, struct str why);
 const struct limits *h2_limits(const struct h2 *h2);
 
+/* h2_look.c */
+
+/** Has the exchange looked at. */
+void h2_notice(struct h2_exchange *x);
+/** Answered, but the client has not ended its request: the stream is reset a little later. */
+void h2_linger(struct h2_exchange *x);
+/** Looks at the next one that is due. */
+void h2_look(struct h2 *h2);
+
 /* h2_read.c */
 
 /** Sets the callbacks that read. */
@@ -186,6 +196,8 @@ int h2_feed(struct h2 *h2, struct str bytes);
 void h2_past_open(struct h2_past *past, uint32_t stream_id);
 /** The request is whole: it is given away when the exchange is looked at. */
 void h2_request_whole(struct h2_exchange *x);
+/** Tells a client that waits for it that the body may come. */
+void h2_continue(struct h2_exchange *x);
 /** The request is refused when the exchange is looked at. */
 void h2_refuse(struct h2_exchange *x, unsigned status, const char *why);
 

@@ -263,16 +263,23 @@ static void join_cookies(struct h2_exchange *x)
     buf_clear(&joined);
 }
 
+void h2_continue(struct h2_exchange *x)
+{
+    const struct headers *headers = &x->exchange.request.headers;
+    if (str_equal_nocase(headers_get(headers, STR("expect")), STR("100-continue")))
+        h2_codec.informational(&x->exchange, 100, NULL);
+}
+
 /** The head is whole and a body follows. */
 static void expect_body(struct h2_exchange *x)
 {
-    const struct headers *headers = &x->exchange.request.headers;
-    struct str length = headers_get(headers, STR("content-length"));
-    uint64_t size;
-    if (length.data && (!str_to_u64(length, INT64_MAX, &size) || size > x->body.most))
-        h2_refuse(x, 413, "the body is larger than the limit `body-size`");
-    else if (str_equal_nocase(headers_get(headers, STR("expect")), STR("100-continue")))
-        h2_codec.informational(&x->exchange, 100, NULL);
+    struct str length = headers_get(&x->exchange.request.headers, STR("content-length"));
+    uint64_t size = 0;
+    if (length.data && !str_to_u64(length, INT64_MAX, &size))
+        h2_refuse(x, 413, H2_TOO_LARGE);
+    x->declared = length.data ? size : 0;
+    if (is_reading(x) && x->declared <= x->body.most)
+        h2_continue(x);
     if (is_reading(x))
         notice_more(x);
 }
@@ -386,6 +393,14 @@ static int read_frame(nghttp2_session *session, const nghttp2_frame *frame, void
     return 0;
 }
 
+/** Of what is sent on while it comes, the time counts from its last byte. */
+static void note_progress(struct h2_exchange *x)
+{
+    bool since_last_byte;
+    if (x->exchange.streams && exchange_is_timed(&x->exchange, &since_last_byte) && since_last_byte)
+        x->began_ns = x->h2->stream->active_ns;
+}
+
 static int read_data(nghttp2_session *session, uint8_t flags, int32_t stream_id,
                      const uint8_t *data, size_t size, void *user)
 {
@@ -400,8 +415,9 @@ static int read_data(nghttp2_session *session, uint8_t flags, int32_t stream_id,
     }
     if (!is_reading(x))
         return 0;
-    if (buf_append(&x->body, (struct str){(const char *)data, size}) < 0)
-        h2_refuse(x, 413, "the body is larger than the limit `body-size`");
+    note_progress(x);
+    if (!exchange_take_body(&x->exchange, &x->body, (struct str){(const char *)data, size}))
+        h2_refuse(x, 413, H2_TOO_LARGE);
     else if (!x->exchange.offered || x->exchange.streams)
         notice_more(x);
     return 0;

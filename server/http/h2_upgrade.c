@@ -127,7 +127,7 @@ static void *h2c_start(struct stream *stream)
 static size_t h2c_bytes(struct stream *stream, struct str bytes)
 {
     const struct h1 *h1 = stream->state;
-    bool fresh = !h1->current && h1->requests == 0 && !h1->blank;
+    bool fresh = !h1->current && !h1->stream->had_request && !h1->blank;
     if (fresh && str_starts(bytes, preface_start)) {
         stream_set_protocol(stream, &h2_protocol);
         return stream->protocol->bytes(stream, bytes);

@@ -88,11 +88,6 @@ static void block_add_all(struct block *block, const struct headers *headers)
     }
 }
 
-static bool is_bodiless_status(unsigned status)
-{
-    return status < 200 || status == 204 || status == 304;
-}
-
 /* The body. */
 
 static size_t waiting(const struct h2_exchange *x)
@@ -233,12 +228,12 @@ static void write_head(struct exchange *exchange, const struct response_head *he
         block_add_date(&block, x);
     block_add_all(&block, headers);
     if (!counted && !head->no_framing && !head->chunked && head->content_length >= 0 &&
-        !is_bodiless_status(head->status))
+        !http_status_is_bodiless(head->status))
         block_add_length(&block, (uint64_t)head->content_length);
     x->close |=
         head->close || (headers && headers_has_token(headers, STR("connection"), STR("close")));
     /* trailers may follow where no length was told */
-    x->bodiless = x->is_head || is_bodiless_status(head->status) ||
+    x->bodiless = x->is_head || http_status_is_bodiless(head->status) ||
                   (head->content_length == 0 && !head->chunked);
     submit_head(x, &block);
     write_soon(x->h2);
@@ -287,12 +282,12 @@ static void write_whole(struct exchange *exchange, const struct static_answer *a
     const struct headers *headers = answer->headers;
     struct block block;
     x->close |= answer->close;
-    x->bodiless = x->is_head || is_bodiless_status(answer->status) || answer->body.size == 0;
+    x->bodiless = x->is_head || http_status_is_bodiless(answer->status) || answer->body.size == 0;
     block_start(&block, x, headers ? headers->count : 0);
     block_add_status(&block, answer->status);
     block_add_date(&block, x);
     block_add_all(&block, headers);
-    if (!headers && !is_bodiless_status(answer->status))
+    if (!headers && !http_status_is_bodiless(answer->status))
         block_add_length(&block, answer->body.size);
     if (!x->bodiless)
         queue_body(x, answer->body);
@@ -341,6 +336,15 @@ static void write_done(struct exchange *exchange, bool close)
         h2_leave(h2);
         return;
     }
+    /* all of the answer was given, and what is left of the request belongs to its record */
+    if (exchange->coming && !x->closed && !h2->stream->peer_ended) {
+        x->close = close;
+        x->began_ns = h2->stream->active_ns;
+        exchange_stop(exchange, false);
+        h2_leave(h2);
+        return;
+    }
+    exchange_gone(exchange, true);
     if (!x->closed)
         nghttp2_session_set_stream_user_data(h2->session, (int32_t)exchange->stream_id, NULL);
     h2_exchange_free(x);
@@ -357,6 +361,8 @@ static void read_on(struct exchange *exchange)
     exchange->stops = false;
     if (h2->stream->closing || x->closed)
         return;
+    /* the time that the far side took is not the client's */
+    x->began_ns = clock_now();
     h2_enter(h2);
     if (x->connect) {
         x->more = true;

@@ -1,5 +1,6 @@
 /* Testing requests against a match, and saying why one does not. */
 #include "base/random.h"
+#include "server/grpc/metadata.h"
 #include "server/http/match_private.h"
 #include "server/tls/tls.h"
 
@@ -153,6 +154,11 @@ static const struct json *header_field(struct trial *trial, struct str name)
     return headers_to_json(&trial->request->headers, name, trial->arena);
 }
 
+static const struct json *metadata_field(struct trial *trial, struct str name)
+{
+    return grpc_metadata_json(&trial->request->headers, name, trial->arena);
+}
+
 static const struct json *cookie_field(struct trial *trial, struct str name)
 {
     struct str value = request_cookie(trial->request, name);
@@ -177,6 +183,19 @@ static bool fields_test(struct trial *trial, const struct list *fields, const ch
     return true;
 }
 
+/** Whether the body is not all there: what would be found in the rest nobody knows. */
+static bool trial_lacks_body(struct trial *trial, const char *condition)
+{
+    struct str why = request_body_lacks(trial->request, trial->arena);
+    if (!why.data)
+        return false;
+    if (trial->context->lacks)
+        *trial->context->lacks = true;
+    (void)trial_miss(trial, str_of(condition),
+                     arena_printf(trial->arena, "%s: " STR_FMT, condition, STR_ARG(why)));
+    return true;
+}
+
 /** A body of another kind has no fields of a form: that is told before a field is missed. */
 static bool form_test(struct trial *trial)
 {
@@ -186,6 +205,8 @@ static bool form_test(struct trial *trial)
     struct str media = str_trim(end < 0 ? type : str_slice(type, 0, (size_t)end));
     if (trial->match->form.count == 0)
         return true;
+    if (trial_lacks_body(trial, "form"))
+        return false;
     if (str_equal_nocase(media, form))
         return fields_test(trial, &trial->match->form, "form", form_field);
     if (!trial->miss)
@@ -211,6 +232,14 @@ static bool body_test(struct trial *trial)
     const struct body_check *check = &trial->match->body;
     if (body_check_is_empty(check))
         return true;
+    /* of a body that came whole and was not kept whole the size is known */
+    if (trial->request->body_left_out && trial->request->state == REQUEST_WHOLE &&
+        body_check_is_size(check))
+        return value_test(trial, check->size,
+                          json_integer(trial->arena, (int64_t)request_body_size(trial->request)),
+                          "size", STR(""));
+    if (trial_lacks_body(trial, "body"))
+        return false;
     if (trial->miss)
         *trial->miss = (struct match_miss){0};
     if (!body_check_test(check, trial->request->body, trial->arena, trial->miss ? body_miss : NULL,
@@ -256,7 +285,16 @@ static bool chance_test(struct trial *trial)
 static bool not_test(struct trial *trial)
 {
     const struct match *unless = trial->match->unless;
-    if (!unless || !match_test(unless, trial->request, trial->context, trial->arena, NULL, NULL))
+    bool lacks = false;
+    struct match_context context = *trial->context;
+    context.lacks = &lacks;
+    bool matches = unless && match_test(unless, trial->request, &context, trial->arena, NULL, NULL);
+    if (lacks) {
+        if (trial->context->lacks)
+            *trial->context->lacks = true;
+        return false;
+    }
+    if (!matches)
         return true;
     if (!trial->miss)
         return false;
@@ -282,7 +320,7 @@ bool match_test(const struct match *match, const struct request *request,
     bool matches = path_test(&trial) && method_test(&trial) &&
                    fields_test(&trial, &match->query, "query", query_field) &&
                    fields_test(&trial, &match->headers, "header", header_field) &&
-                   fields_test(&trial, &match->metadata, "metadata", header_field) &&
+                   fields_test(&trial, &match->metadata, "metadata", metadata_field) &&
                    fields_test(&trial, &match->cookies, "cookie", cookie_field) &&
                    form_test(&trial) && body_test(&trial) && tls_test(&trial) && not_test(&trial) &&
                    chance_test(&trial);
@@ -306,9 +344,15 @@ struct list match_captures(const struct match *match)
     return path_template_captures(match->path.template);
 }
 
+bool match_needs_body(const struct match *match)
+{
+    return match->form.count || !body_check_is_empty(&match->body) ||
+           (match->unless && match_needs_body(match->unless));
+}
+
 bool match_needs_whole(const struct match *match)
 {
-    return match->form.count || match->chance || !body_check_is_empty(&match->body) ||
+    return match_needs_body(match) || match->chance ||
            (match->unless && match_needs_whole(match->unless));
 }
 

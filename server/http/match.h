@@ -26,6 +26,8 @@ struct match_context {
     struct str key;             /**< of draws for `chance`: the route's name */
     uint64_t number;            /**< of the request on its port */
     const struct tls_info *tls; /**< of its connection; NULL = in clear */
+    bool *lacks;                /**< set when the result hangs on a body that is not all there
+                                   (request_body_lacks()); NULL = it always is */
 };
 
 /** Why a request did not match. */
@@ -58,6 +60,8 @@ bool match_is_static(const struct match *match, struct str *method, struct str *
 /** Cheap first test of method and path only (no allocation when the path is static). False = it
  * cannot match. */
 bool match_quick(const struct match *match, const struct request *request);
+/** Whether it asks for the body. */
+bool match_needs_body(const struct match *match);
 /** Whether what it asks for is not all known once the head of a request was read: its body, or a
  * chance, which is drawn when the request is whole. */
 bool match_needs_whole(const struct match *match);

@@ -1,6 +1,7 @@
 #include "server/http/message.h"
 
 #include "base/memory.h"
+#include "base/units.h"
 
 #include <string.h>
 
@@ -91,6 +92,11 @@ const char *http_reason(unsigned status)
             return reasons[i].reason;
     }
     return "";
+}
+
+bool http_status_is_bodiless(unsigned status)
+{
+    return status < 200 || status == 204 || status == 304;
 }
 
 /** The text with data that is never NULL: NULL stands for "missing" here. */
@@ -329,11 +335,38 @@ struct str request_cookie(const struct request *request, struct str name)
     return (struct str){0};
 }
 
+uint64_t request_body_size(const struct request *request)
+{
+    return request->body.size + request->body_left_out;
+}
+
+struct str request_body_lacks(const struct request *request, struct arena *arena)
+{
+    struct buf text;
+    if (request->state == REQUEST_WHOLE && !request->body_left_out)
+        return (struct str){0};
+    buf_init(&text, BUF_OWN);
+    if (request->state == REQUEST_COMING) {
+        buf_append_string(&text, "more of the body was still to come after ");
+    } else if (request->state == REQUEST_BROKEN_OFF) {
+        buf_append_string(&text, "the request broke off after ");
+    } else {
+        buf_append_string(&text, "the record has the first ");
+        units_write_size(request->body.size, &text);
+        buf_append_string(&text, " of ");
+    }
+    units_write_size(request_body_size(request), &text);
+    struct str copy = arena_copy(arena, buf_str(&text));
+    buf_clear(&text);
+    return copy;
+}
+
 /*
  * A packed request: the two bytes below, the version, then every text as its size plus 1 (0 = not
- * there) and its bytes; headers and trailers as their number and their texts. Numbers are varints.
+ * there) and its bytes; headers and trailers as their number and their texts; the state, what was
+ * left out of the body, and the body. Numbers are varints.
  */
-#define PACKED_MAGIC STR("R1")
+#define PACKED_MAGIC STR("R2")
 
 static void pack_number(uint64_t number, struct buf *into)
 {
@@ -359,7 +392,7 @@ static void pack_headers(const struct headers *headers, struct buf *into)
     }
 }
 
-void request_pack(const struct request *request, struct buf *into)
+void request_pack_head(const struct request *request, struct buf *into)
 {
     buf_append(into, PACKED_MAGIC);
     pack_number((uint64_t)request->version, into);
@@ -370,7 +403,15 @@ void request_pack(const struct request *request, struct buf *into)
     pack_text(request->authority, into);
     pack_headers(&request->headers, into);
     pack_headers(&request->trailers, into);
-    pack_text(request->body, into);
+    pack_number((uint64_t)request->state, into);
+    pack_number(request->body_left_out, into);
+    pack_number(request->body.data ? request->body.size + 1 : 0, into);
+}
+
+void request_pack(const struct request *request, struct buf *into)
+{
+    request_pack_head(request, into);
+    buf_append(into, request->body);
 }
 
 static bool unpack_number(struct str *rest, uint64_t *number)
@@ -417,6 +458,15 @@ static bool unpack_headers(struct str *rest, struct arena *arena, struct headers
     return true;
 }
 
+static bool unpack_texts(struct str *rest, struct arena *arena, struct request *request)
+{
+    return unpack_text(rest, &request->method) && unpack_text(rest, &request->target) &&
+           unpack_text(rest, &request->path) && unpack_text(rest, &request->query) &&
+           unpack_text(rest, &request->authority) &&
+           unpack_headers(rest, arena, &request->headers) &&
+           unpack_headers(rest, arena, &request->trailers);
+}
+
 bool request_unpack(struct str packed, struct arena *arena, struct request *request)
 {
     *request = (struct request){0};
@@ -424,14 +474,14 @@ bool request_unpack(struct str packed, struct arena *arena, struct request *requ
         return false;
     struct str rest = str_from(packed, PACKED_MAGIC.size);
     uint64_t version;
+    uint64_t state;
     if (!unpack_number(&rest, &version) ||
         (version != HTTP_1_0 && version != HTTP_1_1 && version != HTTP_2))
         return false;
     request->version = (enum http_version)version;
-    return unpack_text(&rest, &request->method) && unpack_text(&rest, &request->target) &&
-           unpack_text(&rest, &request->path) && unpack_text(&rest, &request->query) &&
-           unpack_text(&rest, &request->authority) &&
-           unpack_headers(&rest, arena, &request->headers) &&
-           unpack_headers(&rest, arena, &request->trailers) && unpack_text(&rest, &request->body) &&
-           rest.size == 0;
+    if (!unpack_texts(&rest, arena, request) || !unpack_number(&rest, &state) ||
+        state > REQUEST_BROKEN_OFF || !unpack_number(&rest, &request->body_left_out))
+        return false;
+    request->state = (enum request_state)state;
+    return unpack_text(&rest, &request->body) && rest.size == 0;
 }

@@ -22,6 +22,13 @@ struct headers {
 
 enum http_version { HTTP_1_0 = 10, HTTP_1_1 = 11, HTTP_2 = 20 };
 
+/** How far a request came. */
+enum request_state {
+    REQUEST_WHOLE,
+    REQUEST_COMING,    /**< its answer has begun, and more of it comes */
+    REQUEST_BROKEN_OFF /**< no more of it comes */
+};
+
 /** A request that was read. All texts are borrowed from the exchange (or from a packed request). */
 struct request {
     struct str method;
@@ -32,13 +39,18 @@ struct request {
     enum http_version version;
     struct headers headers;
     struct headers trailers;
-    struct str body; /**< decoded from its transfer coding */
+    struct str body; /**< decoded from its transfer coding; of a large one that is sent on: what is
+                        kept of it */
+    uint64_t body_left_out; /**< bytes behind `body` that came and were not kept */
+    enum request_state state;
 };
 
 /** "HTTP/1.1" and so on. */
 const char *http_version_name(enum http_version version);
 /** The reason phrase of RFC 9110, or "" for an unknown status. */
 const char *http_reason(unsigned status);
+/** Whether the status forbids a body (RFC 9110 section 6.4.1). */
+bool http_status_is_bodiless(unsigned status);
 
 /** Appends; the array lives in the arena (NULL: on the heap, to be freed by headers_clear()). */
 void headers_add(struct headers *headers, struct arena *arena, struct str name, struct str value);
@@ -67,8 +79,16 @@ struct str percent_decode(struct str text, bool plus, struct arena *arena);
 /** Percent-encodes all bytes but letters, digits, `-._~` and those of `keep`; in the arena. */
 struct str percent_encode(struct str text, const char *keep, struct arena *arena);
 
+/** Bytes of the body that came. */
+uint64_t request_body_size(const struct request *request);
+/** Why the body is not all there, "the record has the first 16MiB of 1GiB"; in the arena. Data
+ * NULL: it is. */
+struct str request_body_lacks(const struct request *request, struct arena *arena);
+
 /** Serialises a request for the journal: compact, self-contained; `into` is appended to. */
 void request_pack(const struct request *request, struct buf *into);
+/** The same without the bytes of the body, which are to follow. */
+void request_pack_head(const struct request *request, struct buf *into);
 /** Reads a packed request; texts point into `packed`, arrays live in the arena. False if it is not
  * one. */
 GOTO_MUST_USE bool request_unpack(struct str packed, struct arena *arena, struct request *request);

@@ -74,6 +74,8 @@ bool respond_is_grpc(const struct respond *respond);
 bool respond_is_http(const struct respond *respond);
 /** Whether it ends a call of gRPC with another status than OK. NULL: no. */
 bool respond_fails(const struct respond *respond);
+/** Whether nothing in it depends on the request. */
+bool respond_is_constant(const struct respond *respond);
 /** Its faults, a list of struct fault_config *; maybe empty. */
 const struct list *respond_faults(const struct respond *respond);
 /** The block's own delay, or NULL. */

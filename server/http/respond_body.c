@@ -6,11 +6,6 @@
 static const struct respond echo_block = {.echo = true};
 const struct respond *const respond_echo = &echo_block;
 
-bool respond_is_bodiless(unsigned status)
-{
-    return status < 200 || status == 204 || status == 304;
-}
-
 bool respond_is_produced(const struct respond *respond)
 {
     return respond->random || respond->stream || respond->events;
@@ -300,11 +295,11 @@ void respond_prepare(struct respond *respond, struct arena *arena)
     answer->status_line =
         arena_printf(arena, "HTTP/1.1 %u " STR_FMT "\r\n", status, STR_ARG(reason));
     answer->body = respond_body(respond, NULL, &none, arena);
-    if (respond->compress && !respond_is_bodiless(status))
+    if (respond->compress && !http_status_is_bodiless(status))
         answer->body =
             compress_whole(answer->body, (enum respond_compress)respond->compress, arena);
     respond_headers(respond, NULL, arena, headers);
-    if (!respond_is_bodiless(status))
+    if (!http_status_is_bodiless(status))
         headers_add(headers, arena, STR("content-length"),
                     arena_printf(arena, "%zu", answer->body.size));
     answer->headers = headers;

@@ -81,8 +81,6 @@ struct respond {
         *prepared; /**< the whole answer where nothing in it depends on the request */
 };
 
-/** Whether the status forbids a body (RFC 9110 section 6.4.1). */
-bool respond_is_bodiless(unsigned status);
 /** Whether a header of that name is written (also as null), and whether it is dropped. */
 const struct respond_values *respond_header(const struct list *headers, struct str name);
 

@@ -359,7 +359,7 @@ static const char *const body_keys[] = {"body",   "json", "file",   "echo",
                                         "random", "raw",  "stream", "events"};
 
 /** How a body is sent; without one they have no effect. */
-static const char *const body_framing_keys[] = {"pace", "chunked", "trailers"};
+static const char *const body_framing_keys[] = {"pace", "chunked", "trailers", "compress"};
 
 static const struct node_pair *written_pair(const struct node *node, const char *key)
 {
@@ -423,7 +423,7 @@ static enum read_result check_status(struct reader *reader, const struct respond
                                      const struct node *node)
 {
     unsigned status = (unsigned)respond->status.http;
-    if (status == 0 || (status >= 200 && !respond_is_bodiless(status)))
+    if (status == 0 || (status >= 200 && !http_status_is_bodiless(status)))
         return READ_OK;
     const struct node_pair *pair = written_pair(node, "status");
     if (status < 200) {
@@ -451,6 +451,8 @@ static enum read_result check_framing(struct reader *reader, const struct respon
     const struct node_pair *length = written_pair(node, "content-length");
     const struct node_pair *trailers = written_pair(node, "trailers");
     const struct node_pair *pace = written_pair(node, "pace");
+    /* what is told of the status is told once */
+    bool bodiless = respond->status.http && http_status_is_bodiless((unsigned)respond->status.http);
     if (length && respond->chunked)
         result = refuse(reader, length, "'content-length' and 'chunked' cannot stand together");
     if (length && trailers)
@@ -458,7 +460,7 @@ static enum read_result check_framing(struct reader *reader, const struct respon
                         "'trailers' are sent with chunks, 'content-length' is sent without");
     if (length && respond_header(&respond->headers, STR("content-length")))
         result = refuse(reader, length, "'content-length' is written twice, also in 'headers'");
-    if (pace && !has_body(node))
+    if (pace && !has_body(node) && !bodiless)
         result = refuse(reader, pace, "'pace' has no effect without a body");
     if (pace && (respond->stream || respond->events))
         result = refuse(reader, pace, "'pace' has no effect here: the items are sent each 'every'");
@@ -579,6 +581,11 @@ bool respond_is_grpc(const struct respond *respond)
 bool respond_is_http(const struct respond *respond)
 {
     return respond->http_key;
+}
+
+bool respond_is_constant(const struct respond *respond)
+{
+    return respond->prepared != NULL;
 }
 
 bool respond_fails(const struct respond *respond)

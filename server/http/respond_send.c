@@ -333,7 +333,7 @@ static void answer_begin(struct answer *answer)
         head.no_framing || (head.content_length < 0 && exchange->request.version == HTTP_1_0);
     answer->due_ns = clock_now();
     exchange_head(exchange, &head);
-    if (str_is(exchange->request.method, "HEAD") || respond_is_bodiless(head.status)) {
+    if (str_is(exchange->request.method, "HEAD") || http_status_is_bodiless(head.status)) {
         answer_finish(answer);
         return;
     }

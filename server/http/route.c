@@ -2,19 +2,27 @@
 
 #include <string.h>
 
-const struct respond *sequence_take(struct sequence *sequence, bool cycle)
+const struct respond *sequence_peek(const struct sequence *sequence)
 {
     if (!sequence->blocks || sequence->blocks->count == 0)
         return NULL;
     struct respond *const *blocks = sequence->blocks->items;
+    return blocks[sequence->next];
+}
+
+const struct respond *sequence_take(struct sequence *sequence, bool cycle)
+{
+    const struct respond *taken = sequence_peek(sequence);
     size_t at = sequence->next;
+    if (!taken)
+        return NULL;
     if (sequence->served < at + 1)
         sequence->served = at + 1;
     if (at + 1 < sequence->blocks->count)
         sequence->next = at + 1;
     else if (cycle)
         sequence->next = 0;
-    return blocks[at];
+    return taken;
 }
 
 bool sequence_is_unfinished(const struct sequence *sequence)

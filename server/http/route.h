@@ -17,7 +17,9 @@ struct sequence {
     size_t served; /**< the most answers of it that were served: `count` when its last one was */
 };
 
-/** The answer whose turn it is, NULL for the empty one; the sequence moves on. */
+/** The answer whose turn it is, NULL for the empty one. */
+const struct respond *sequence_peek(const struct sequence *sequence);
+/** The same; the sequence moves on. */
 const struct respond *sequence_take(struct sequence *sequence, bool cycle);
 /** Whether there is a last answer that was never served. */
 bool sequence_is_unfinished(const struct sequence *sequence);

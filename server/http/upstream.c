@@ -8,27 +8,6 @@
 #include "server/grpc/pass.h"
 #include "server/grpc/status.h"
 
-enum override_kind { OVERRIDE_RESPOND, OVERRIDE_STATUS, OVERRIDE_DELAY };
-
-/** Routes that an override is for, beside the position of one. */
-enum { ROUTE_ALL = -1, ROUTE_UNKNOWN = -2 };
-
-/** What an action put over the routes. */
-struct override {
-    struct override *older;
-    uint64_t id;
-    enum override_kind kind;
-    struct route_set *set;     /**< the routes that stood when it was put there */
-    struct fallback *fallback; /**< the default that did */
-    ptrdiff_t route;
-    struct sequence *sequences; /**< one for each route, and one for the default */
-    const struct list *respond; /**< what they are of */
-    unsigned status;
-    const struct respond *grpc; /**< a status of gRPC, in place of that */
-    struct duration delay;
-    uint64_t times; /**< that are left; 0 = no end */
-};
-
 struct upstream *upstream_new(struct port *port, const struct upstream_config *config)
 {
     struct upstream *upstream = memory_alloc(sizeof *upstream);
@@ -40,21 +19,6 @@ struct upstream *upstream_new(struct port *port, const struct upstream_config *c
     upstream->health = grpc_health_new(upstream->arena);
     upstream_begin(upstream);
     return upstream;
-}
-
-static void override_free(struct override *override)
-{
-    memory_free(override->sequences);
-    memory_free(override);
-}
-
-static void overrides_free(struct override *first)
-{
-    while (first) {
-        struct override *older = first->older;
-        override_free(first);
-        first = older;
-    }
 }
 
 void upstream_free(struct upstream *upstream)
@@ -95,198 +59,9 @@ struct port *upstream_port(const struct upstream *upstream)
     return upstream->port;
 }
 
-/* Overrides. */
-
-/** The position of a route by its written name. */
-static ptrdiff_t route_position(const struct upstream *upstream, struct str name)
-{
-    if (!name.data)
-        return ROUTE_ALL;
-    const struct routes *routes = &upstream->set->routes;
-    for (size_t i = 0; i < routes->count && name.size; i++)
-        if (str_equal(routes->items[i].config->name, name))
-            return (ptrdiff_t)i;
-    return ROUTE_UNKNOWN;
-}
-
-struct str upstream_route_name(const struct upstream *upstream, struct str route)
-{
-    ptrdiff_t position = route_position(upstream, route);
-    return position < 0 ? (struct str){0} : upstream->set->routes.items[position].name;
-}
-
 struct faults *upstream_faults(const struct upstream *upstream)
 {
     return upstream->faults;
-}
-
-bool upstream_has_route(const struct upstream *upstream, struct str name)
-{
-    return route_position(upstream, name) >= 0;
-}
-
-static struct override *override_push(struct upstream *upstream, enum override_kind kind,
-                                      struct str route)
-{
-    struct override *override = memory_alloc(sizeof *override);
-    override->older = upstream->overrides;
-    override->id = ++upstream->last_id;
-    override->kind = kind;
-    override->set = upstream->set;
-    override->fallback = upstream->fallback;
-    override->route = route_position(upstream, route);
-    upstream->overrides = override;
-    return override;
-}
-
-uint64_t upstream_push_respond(struct upstream *upstream, struct str route,
-                               const struct list *respond)
-{
-    struct override *override = override_push(upstream, OVERRIDE_RESPOND, route);
-    struct str name =
-        override->route >= 0 ? upstream->set->routes.items[override->route].name : (struct str){0};
-    upstream_bind_answers(upstream, name, respond);
-    override->respond = respond;
-    size_t count = upstream->set->routes.count + 1;
-    override->sequences = memory_alloc_array(count, sizeof *override->sequences);
-    for (size_t i = 0; i < count; i++)
-        override->sequences[i].blocks = respond;
-    return override->id;
-}
-
-uint64_t upstream_push_status(struct upstream *upstream, struct str route, unsigned status,
-                              uint64_t times)
-{
-    struct override *override = override_push(upstream, OVERRIDE_STATUS, route);
-    override->status = status;
-    override->times = times;
-    return override->id;
-}
-
-uint64_t upstream_push_grpc_status(struct upstream *upstream, struct str route,
-                                   const struct respond *respond, uint64_t times)
-{
-    struct override *override = override_push(upstream, OVERRIDE_STATUS, route);
-    override->grpc = respond;
-    override->times = times;
-    return override->id;
-}
-
-uint64_t upstream_push_delay(struct upstream *upstream, struct str route,
-                             const struct duration *delay, uint64_t times)
-{
-    struct override *override = override_push(upstream, OVERRIDE_DELAY, route);
-    override->delay = *delay;
-    override->times = times;
-    return override->id;
-}
-
-/** The sequence of the override that came farthest. */
-static const struct sequence *override_sequence(const struct override *override)
-{
-    const struct sequence *farthest = &override->sequences[0];
-    for (size_t i = 1; i <= override->set->routes.count; i++)
-        if (override->sequences[i].served > farthest->served)
-            farthest = &override->sequences[i];
-    return farthest;
-}
-
-/** Keeps an unfinished answer that is taken back, once for each list: an event may put it there
- * again and again. */
-static bool override_keep(struct upstream *upstream, struct override *override)
-{
-    if (override->kind != OVERRIDE_RESPOND || !sequence_is_unfinished(override_sequence(override)))
-        return false;
-    for (const struct override *o = upstream->taken_back; o; o = o->older)
-        if (o->sequences[0].blocks == override->sequences[0].blocks)
-            return false;
-    override->older = upstream->taken_back;
-    upstream->taken_back = override;
-    return true;
-}
-
-/** Takes out the override that `*link` points to. */
-static void override_remove(struct upstream *upstream, struct override **link)
-{
-    struct override *override = *link;
-    struct respond *const *blocks = override->respond ? override->respond->items : NULL;
-    *link = override->older;
-    for (size_t i = 0; blocks && i < override->respond->count; i++)
-        faults_unbind(upstream->faults, respond_faults(blocks[i]));
-    if (!override_keep(upstream, override))
-        override_free(override);
-}
-
-void upstream_undo(struct upstream *upstream, uint64_t id)
-{
-    if (upstream_undo_change(upstream, id))
-        return;
-    for (struct override **link = &upstream->overrides; *link; link = &(*link)->older) {
-        if ((*link)->id != id)
-            continue;
-        override_remove(upstream, link);
-        return;
-    }
-}
-
-static void upstream_lift(struct upstream *upstream, enum override_kind kind, struct str route)
-{
-    ptrdiff_t position = route_position(upstream, route);
-    struct override **link = &upstream->overrides;
-    while (*link) {
-        bool stands = position == ROUTE_ALL || (*link)->set == upstream->set;
-        if ((*link)->kind == kind && (*link)->route == position && stands)
-            override_remove(upstream, link);
-        else
-            link = &(*link)->older;
-    }
-}
-
-void upstream_lift_status(struct upstream *upstream, struct str route)
-{
-    upstream_lift(upstream, OVERRIDE_STATUS, route);
-}
-
-void upstream_lift_delay(struct upstream *upstream, struct str route)
-{
-    upstream_lift(upstream, OVERRIDE_DELAY, route);
-}
-
-/** Where the sequence of a route stands in an override; behind all of them that of the default. */
-static size_t upstream_position(const struct upstream *upstream, const struct route *route)
-{
-    const struct routes *routes = &upstream->set->routes;
-    return route == &upstream->fallback->route ? routes->count : (size_t)(route - routes->items);
-}
-
-/** Whether an override is for a route; a `switch` may have put others in the place of its own. */
-static bool override_is_for(const struct upstream *upstream, const struct override *override,
-                            const struct route *route)
-{
-    bool is_default = route == &upstream->fallback->route;
-    bool stands =
-        is_default ? override->fallback == upstream->fallback : override->set == upstream->set;
-    if (override->route == ROUTE_ALL)
-        return stands || override->kind != OVERRIDE_RESPOND;
-    return stands && override->route == (ptrdiff_t)upstream_position(upstream, route);
-}
-
-/** The newest override of a kind that is for the route, or NULL. */
-static struct override **upstream_override(struct upstream *upstream, const struct route *route,
-                                           enum override_kind kind)
-{
-    for (struct override **link = &upstream->overrides; *link; link = &(*link)->older)
-        if ((*link)->kind == kind && override_is_for(upstream, *link, route))
-            return link;
-    return NULL;
-}
-
-/** One of `times` is used; the last takes the override back. */
-static void override_count_down(struct upstream *upstream, struct override **link)
-{
-    struct override *override = *link;
-    if (override->times && --override->times == 0)
-        override_remove(upstream, link);
 }
 
 /* Answering. */
@@ -540,7 +315,7 @@ static void answering_forward(const struct answering *answering)
     if (grpc_request_is(&answering->exchange->request))
         (void)grpc_pass_of(answering->exchange);
     if (answering->exchange->responder) {
-        forward_http_whole(answering->exchange, &job);
+        forward_http_arrived(answering->exchange, &job);
         return;
     }
     job.turn = answering->route->forwarded++;
@@ -557,6 +332,22 @@ static const struct forward *upstream_forward_now(struct upstream *upstream,
     if (route->config)
         return route->config->forward;
     return upstream->forwards ? upstream->now.forward : NULL;
+}
+
+bool upstream_answers_early(struct upstream *upstream, const struct exchange *exchange)
+{
+    struct route *route = exchange->streams;
+    struct override **respond = upstream_override(upstream, route, OVERRIDE_RESPOND);
+    if (upstream_override(upstream, route, OVERRIDE_STATUS))
+        return true;
+    if (respond) {
+        const struct sequence *sequence =
+            &(*respond)->sequences[upstream_position(upstream, route)];
+        const struct respond *next = sequence_peek(sequence);
+        return next && respond_is_constant(next);
+    }
+    const struct forward *forward = upstream_forward_now(upstream, route);
+    return forward && exchange->responder && forward_http_is(exchange, forward);
 }
 
 bool upstream_tunnels(const struct upstream *upstream)
@@ -585,6 +376,7 @@ static void stream_by(struct upstream *upstream, struct exchange *exchange, stru
         return;
     answering.captures = keep_captures(captures, exchange);
     exchange->streams = route;
+    exchange->unbounded = !upstream->now.limits.body_size_written;
     exchange->captures = answering.captures;
     exchange->number = ++upstream->port->requests;
     route->requests++;
@@ -662,6 +454,30 @@ static void answering_respond(struct answering *answering)
         grpc_answer_start(exchange, job);
 }
 
+/** What an action has put in the place of a forward may need the body, of which only the beginning
+ * was kept: it is refused then. */
+static void answering_refuse_cut(struct answering *answering)
+{
+    struct exchange *exchange = answering->exchange;
+    struct respond_job *job = &answering->job;
+    bool constant = job->forced_status || (job->respond && respond_is_constant(job->respond));
+    if (!exchange->request.body_left_out || constant || exchange->responder)
+        return;
+    struct arena *arena = exchange_arena(exchange);
+    struct json *object = json_object(arena);
+    struct buf text;
+    json_put(arena, object, STR("error"),
+             json_string(arena, STR("what was put in the place of the forward needs the whole "
+                                    "body, which is larger than what is kept of it")));
+    json_put(arena, object, STR("body"),
+             json_string(arena, request_body_lacks(&exchange->request, arena)));
+    buf_init(&text, BUF_OWN);
+    json_write(object, &text);
+    *job = (struct respond_job){.status = 413, .json = arena_copy(arena, buf_str(&text))};
+    answering->forward = NULL;
+    buf_clear(&text);
+}
+
 void upstream_answer(struct upstream *upstream, struct exchange *exchange)
 {
     struct answering answering = {.upstream = upstream, .exchange = exchange};
@@ -673,6 +489,7 @@ void upstream_answer(struct upstream *upstream, struct exchange *exchange)
     /* an action that its arrival triggered has put something else in the place of what began */
     if (exchange->responder && !forward_http_is(exchange, answering.forward))
         exchange_forgotten(exchange);
+    answering_refuse_cut(&answering);
     if (answering_fails(&answering))
         return;
     answering.job.delay_ns = answering_delay(&answering);

@@ -33,10 +33,12 @@ struct limits {
     uint64_t max_connections; /**< none */
     uint64_t header_size;     /**< 64 KiB: 431 beyond (a request line alone: 414) */
     uint64_t body_size;       /**< 16 MiB: 413 beyond */
+    bool body_size_written;   /**< else it bounds what is kept of a request that is sent on */
     int64_t idle_ns;          /**< 60 s: an idle connection gets FIN */
     int64_t read_ns;          /**< 30 s: a request not whole by then gets 408 */
-    int64_t respond_ns;       /**< none */
-    int64_t life_ns;          /**< none: a connection ends (drained) after that */
+    bool read_written;  /**< else one that is sent on as it comes may only be silent so long */
+    int64_t respond_ns; /**< none */
+    int64_t life_ns;    /**< none: a connection ends (drained) after that */
 };
 
 /** One route as read. */
@@ -182,6 +184,10 @@ struct port *upstream_port(const struct upstream *upstream);
 /** Answers an exchange that was read whole: called by exchange.c. The exchange may be freed when it
  * returns. */
 void upstream_answer(struct upstream *upstream, struct exchange *exchange);
+
+/** Of a request that is sent on while it comes: whether what answers it now does not need it whole,
+ * so that upstream_answer() may be called before it is. */
+bool upstream_answers_early(struct upstream *upstream, const struct exchange *exchange);
 
 /** Where its default forwards to at this moment; NULL: it answers. */
 const struct forward *upstream_forward(const struct upstream *upstream);

@@ -1,7 +1,7 @@
 /**
- * What the files of an upstream share: upstream.c answers and keeps what actions have put over the
- * routes; upstream_change.c makes of the spec's config and the changes of `switch` and `tls` what
- * the port speaks now.
+ * What the files of an upstream share: upstream.c answers; upstream_override.c keeps what actions
+ * have put over the routes; upstream_change.c makes of the spec's config and the changes of
+ * `switch` and `tls` what the port speaks now.
  */
 #ifndef GOTO_SERVER_HTTP_UPSTREAM_PRIVATE_H
 #define GOTO_SERVER_HTTP_UPSTREAM_PRIVATE_H
@@ -40,6 +40,27 @@ struct era {
     int protocol;
 };
 
+enum override_kind { OVERRIDE_RESPOND, OVERRIDE_STATUS, OVERRIDE_DELAY };
+
+/** Routes that an override is for, beside the position of one. */
+enum { ROUTE_ALL = -1, ROUTE_UNKNOWN = -2 };
+
+/** What an action put over the routes. */
+struct override {
+    struct override *older;
+    uint64_t id;
+    enum override_kind kind;
+    struct route_set *set;      /**< the routes that stood when it was put there */
+    struct fallback *fallback;  /**< the default that did */
+    ptrdiff_t route;            /**< its position; < 0 = of none alone */
+    struct sequence *sequences; /**< one for each route, and one for the default */
+    const struct list *respond; /**< what they are of */
+    unsigned status;
+    const struct respond *grpc; /**< a status of gRPC, in place of that */
+    struct duration delay;
+    uint64_t times; /**< that are left; 0 = no end */
+};
+
 struct upstream {
     struct port *port;
     const struct upstream_config *base; /**< of the spec */
@@ -68,6 +89,19 @@ struct upstream {
     struct grpc_health_state *health;
     bool minded; /**< an unmatched request came while that was a failure */
 };
+
+/* upstream_override.c */
+/** Where the sequence of a route stands in an override; behind all of them that of the default. */
+size_t upstream_position(const struct upstream *upstream, const struct route *route);
+/** The newest override of a kind that is for the route, or NULL. */
+struct override **upstream_override(struct upstream *upstream, const struct route *route,
+                                    enum override_kind kind);
+/** One of `times` is used; the last takes the override back. */
+void override_count_down(struct upstream *upstream, struct override **link);
+/** The sequence of the override that came farthest. */
+const struct sequence *override_sequence(const struct override *override);
+/** Frees it and those that are older. */
+void overrides_free(struct override *first);
 
 /* upstream_change.c */
 /** Begins with the config alone, and sets the port. */

@@ -74,6 +74,15 @@ static void limits_preset(void *into)
     limits->read_ns = LIMIT_READ_S * SECOND_NS;
 }
 
+static enum read_result limits_check(struct reader *reader, const struct node *node, void *into)
+{
+    struct limits *limits = into;
+    (void)reader;
+    limits->body_size_written = node_get(node, "body-size") != NULL;
+    limits->read_written = node_get(node, "read") != NULL;
+    return READ_OK;
+}
+
 static const struct row limits_rows[] = {
     {"max-connections", &type_limit_count, offsetof(struct limits, max_connections), 0, "none",
      "Connections at one time; more are accepted and reset."},
@@ -81,12 +90,14 @@ static const struct row limits_rows[] = {
      "Bytes of a request's head: 431 beyond, 414 when the request line alone is too long. 'none' "
      "is 1 GiB."},
     {"body-size", &type_limit_size, offsetof(struct limits, body_size), 0, "16MiB",
-     "Bytes of a request's body: 413 beyond. 'none' is 1 GiB."},
+     "Bytes of a request's body: 413 beyond. 'none' is 1 GiB. Not written, it does not bound what "
+     "is sent on as it comes."},
     {"idle", &type_limit_time, offsetof(struct limits, idle_ns), 0, "60s",
      "A connection without a request (of tcp and tls: without a byte) for so long gets FIN."},
     {"read", &type_limit_time, offsetof(struct limits, read_ns), 0, "30s",
-     "A request that is not read whole within this time gets 408; of a script: a receive that has "
-     "not got what it waits for fails."},
+     "A request that is not read whole within this time gets 408 (not written: what is sent on as "
+     "it comes, when its client is silent for so long); of a script: a receive that has not got "
+     "what it waits for fails."},
     {"respond", &type_limit_time, offsetof(struct limits, respond_ns), 0, "none",
      "An answer not begun within this time is replaced by 503, one not finished is cut."},
     {"life", &type_limit_time, offsetof(struct limits, life_ns), 0, "none",
@@ -96,6 +107,7 @@ static const struct table limits_table = {
     TABLE_ROWS("limits", limits_rows),
     .doc = "What the stand-in takes at most; 'none' lifts a limit.",
     .preset = limits_preset,
+    .check = limits_check,
     .empty_allowed = true,
 };
 const struct type limits_type = TYPE_TABLE(&limits_table, struct limits);

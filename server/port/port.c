@@ -275,10 +275,7 @@ static void port_turn_away(struct port *port, struct stream *stream)
 /** accept4() failed: waits a little where the system has no descriptor or memory left. */
 static void port_starve(struct port *port, int error)
 {
-    if (!port->starved)
-        journal_note(port->server->journal, ENTRY_NOTE, port->name_id,
-                     "accepting connections failed: %s", strerror(error));
-    port->starved = true;
+    server_starve(port->server, port->name_id, error);
     watcher_set(&port->watcher, 0);
     timer_start(&port->retry, PORT_RETRY_NS);
 }

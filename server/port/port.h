@@ -76,11 +76,11 @@ struct port {
     struct port_drain *drains;
     struct timer reopen; /**< of port_reopen() */
     struct timer retry;  /**< accepting goes on then, after the system had no descriptor left */
-    bool starved;        /**< that was noted in the journal */
     struct stream *oldest;
     struct stream *newest;
     size_t live;              /**< connections not closed */
     uint64_t accepted;        /**< connections ever: the next one's number is one more */
+    bool bodies_asked;        /**< an event asks for the bodies of its requests */
     uint64_t requests;        /**< requests read whole, ever */
     uint64_t bytes_in;        /**< bytes from peers, ever */
     uint64_t bytes_out;       /**< bytes to peers, ever */

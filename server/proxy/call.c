@@ -245,15 +245,22 @@ void call_fail_later(struct call *call, enum call_failure failure, const char *f
     timer_start(&call->timer, 0);
 }
 
+/** A stand-in of the run that ends a kept connection was told to: what it does to a request is not
+ * to be hidden, and none of its ends is missed, as it runs on this very loop. */
+static bool is_forgiven(const struct call *call)
+{
+    return call->repeatable && !call->site->endpoint.own;
+}
+
 bool call_may_repeat(const struct call *call, bool untouched)
 {
     return !call->retried && !call->body_begun && !call->request.via && !call->end.first_byte_ns &&
-           !call->pool->closed && (untouched || (call->end.reused && call->repeatable));
+           !call->pool->closed && (untouched || (call->end.reused && is_forgiven(call)));
 }
 
 bool call_is_repeated(const struct call *call)
 {
-    return call->repeatable && !call->request.has_body;
+    return is_forgiven(call) && !call->request.has_body;
 }
 
 void call_again(struct call *call)

@@ -103,7 +103,7 @@ struct call_user {
      * transfer-encoding, upgrade, proxy-connection and what connection names are left out, RFC 9110
      * section 7.6.1; of 101 `upgrade` stays). `content-length` is not among them.
      *
-     * @param reason         empty over HTTP/2
+     * @param reason         over HTTP/2, which has none, the usual one
      * @param content_length as told, also where no body follows (HEAD, 304); -1 = not told
      */
     void (*head)(void *context, unsigned status, struct str reason, const struct headers *headers,

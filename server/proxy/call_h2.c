@@ -200,7 +200,7 @@ static void call_told_head(void *context, unsigned status, const struct headers 
     call->tunnel = call->request.connect && status / 100 == 2;
     call_watch(call, &freed);
     if (user->head)
-        user->head(call->context, status, STR(""), &filtered, length);
+        user->head(call->context, status, str_of(http_reason(status)), &filtered, length);
     if (freed)
         return;
     call->freed = NULL;

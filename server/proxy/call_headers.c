@@ -105,8 +105,7 @@ static bool is_hop_header(struct str name, bool with_upgrade)
     case 2:
         return str_equal_nocase(name, STR("te"));
     case 7:
-        return str_equal_nocase(name, STR("trailer")) ||
-               (!with_upgrade && str_equal_nocase(name, STR("upgrade")));
+        return !with_upgrade && str_equal_nocase(name, STR("upgrade"));
     case 10:
         return str_equal_nocase(name, STR("connection")) ||
                str_equal_nocase(name, STR("keep-alive"));

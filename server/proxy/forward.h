@@ -47,8 +47,8 @@ enum read_result forward_check_http(struct reader *reader, const struct forward 
  * are. */
 enum read_result forward_check_grpc(struct reader *reader, const struct forward *forward);
 
-/** Whether the request has to be there whole before it can be sent on: something in it is made of
- * its body, or it goes to several far sides. */
+/** Whether the request has to be there whole before it can be sent on: something in it or in its
+ * answer is made of its body, or it goes to several far sides. */
 bool forward_needs_whole_request(const struct forward *forward);
 
 /** Whether CONNECT makes a tunnel here. NULL: no. */
@@ -70,13 +70,13 @@ struct forward_job {
     struct str route;        /**< in the journal; data NULL = the default */
     uint64_t request_number; /**< on its route */
     uint64_t turn;           /**< counts the requests of this forward: of round-robin */
-    bool partial;            /**< the request is not whole: forward_http_whole() follows */
+    bool partial;            /**< the request has not arrived: forward_http_arrived() follows */
     int64_t delay_ns;        /**< before the answer's first byte */
     int64_t give_up_ns;      /**< `limits.respond`; 0 = none */
 };
-/** A request that was forwarded before it was whole is, and nothing holds it: its end may go to the
- * far side, and the answer to the client. Of the job the times count. */
-void forward_http_whole(struct exchange *exchange, const struct forward_job *job);
+/** A request that was forwarded while it came has arrived, and nothing holds it: its end may go to
+ * the far side, and the answer to the client. Of the job the times count. */
+void forward_http_arrived(struct exchange *exchange, const struct forward_job *job);
 /** Whether it is this forward by which an exchange is being answered. */
 bool forward_http_is(const struct exchange *exchange, const struct forward *forward);
 /** Forwards an exchange and answers it with what comes. The exchange may be freed. */

@@ -189,6 +189,15 @@ static void give_made(struct forwarding *forwarding, struct response_head *head)
     forwarding_pump(forwarding);
 }
 
+/** Whether trailers are announced for which a length that is told leaves no room: HTTP/1.1 has them
+ * behind chunks only (RFC 9110 section 6.5), HTTP/2 behind a body. */
+static bool gets_trailers(const struct forwarding *forwarding)
+{
+    const struct leg *chosen = forwarding->chosen;
+    return chosen->content_length >= 0 && headers_get(&chosen->headers, STR("trailer")).data &&
+           (forwarding->exchange->request.version != HTTP_2 || chosen->content_length == 0);
+}
+
 /** The answer of the far side, as far as it is there. */
 static void give_theirs(struct forwarding *forwarding)
 {
@@ -207,6 +216,7 @@ static void give_theirs(struct forwarding *forwarding)
     /* 304 tells the length of what it does not carry: another status would promise it */
     bool promises = !has_body(forwarding, chosen->status) && has_body(forwarding, given->status);
     head.content_length = promises ? 0 : chosen->content_length;
+    head.chunked = has_body(forwarding, given->status) && gets_trailers(forwarding);
     give_head(forwarding, &head);
     if (!forwarding->left)
         exchange_body(forwarding->exchange, buf_str(&chosen->collected));
@@ -236,21 +246,11 @@ static void forwarding_delay_over(struct timer *timer)
     forwarding_exit(forwarding, stream);
 }
 
-/** An answer that comes before the request is whole is kept: a far side that sends what it reads
- * must not wait for us, who wait for it. It is stopped before there is no room for another piece.
- */
-static void forwarding_keep(const struct forwarding *forwarding, struct leg *leg, size_t more)
-{
-    size_t most = forwarding_most_body(forwarding);
-    if (leg && leg->collected.size + more + 2 * SCRATCH_INPUT > most)
-        leg_pause(leg, true);
-}
-
 void forwarding_ready(struct forwarding *forwarding)
 {
     forwarding->ready = true;
     if (forwarding->waits) {
-        forwarding_keep(forwarding, forwarding->chosen, 0);
+        forwarding_ready_early(forwarding);
         return;
     }
     if (forwarding->job.delay_ns <= 0) {
@@ -429,7 +429,7 @@ bool forwarding_body(struct forwarding *forwarding, struct leg *leg, struct str 
     }
     struct stream *stream = forwarding_enter(forwarding);
     exchange_body(exchange, bytes);
-    if (!forwarding->left && exchange_queued(exchange) > STREAM_HIGH_MARK)
+    if (!forwarding->left && exchange_queued(exchange) > forwarding_most_queued(forwarding))
         leg_pause(leg, true);
     forwarding_exit(forwarding, stream);
     return true;
@@ -494,19 +494,6 @@ static void forwarding_failed(struct forwarding *forwarding, struct leg *leg)
     forwarding_own(forwarding, failure_status(leg->failure), leg->endpoint.text, why);
     if (!waits)
         forwarding_ready(forwarding);
-}
-
-/** Stops the client where the far side does not keep up. */
-static void forwarding_balance(struct forwarding *forwarding)
-{
-    const struct leg *leg = forwarding->last;
-    if (!forwarding->waits || !leg)
-        return;
-    size_t left = leg->call ? leg->body.size - leg->offered : 0;
-    if (left > STREAM_HIGH_MARK)
-        exchange_stop(forwarding->exchange, true);
-    else if (left <= STREAM_LOW_MARK)
-        exchange_stop(forwarding->exchange, false);
 }
 
 static bool all_whole(const struct forwarding *forwarding)
@@ -595,49 +582,6 @@ void forwarding_ask(struct forwarding *forwarding, enum leg_kind kind)
         ask_one(forwarding, to[0], kind);
         break;
     }
-}
-
-/* A request that is forwarded while it comes. */
-
-static void forwarding_request(struct exchange *exchange)
-{
-    struct forwarding *forwarding = exchange->responder;
-    struct stream *stream = forwarding_enter(forwarding);
-    for (struct leg *leg = forwarding->legs; leg; leg = leg->next)
-        leg_more(leg, &exchange->request, false);
-    forwarding_balance(forwarding);
-    forwarding_exit(forwarding, stream);
-}
-
-void forwarding_taken(struct forwarding *forwarding)
-{
-    struct stream *stream = forwarding_enter(forwarding);
-    forwarding_balance(forwarding);
-    forwarding_exit(forwarding, stream);
-}
-
-bool forward_http_is(const struct exchange *exchange, const struct forward *forward)
-{
-    const struct forwarding *forwarding = exchange->responder;
-    return forwarding->job.forward == forward;
-}
-
-void forward_http_whole(struct exchange *exchange, const struct forward_job *job)
-{
-    struct forwarding *forwarding = exchange->responder;
-    struct stream *stream = forwarding_enter(forwarding);
-    forwarding->waits = false;
-    forwarding->job.delay_ns = job->delay_ns;
-    forwarding->job.give_up_ns = job->give_up_ns;
-    if (job->give_up_ns)
-        timer_start_at(&forwarding->give_up, exchange->whole_ns + job->give_up_ns);
-    for (struct leg *leg = forwarding->legs; leg; leg = leg->next) {
-        leg_place(leg, forwarding);
-        leg_more(leg, &exchange->request, true);
-    }
-    if (forwarding->ready)
-        forwarding_ready(forwarding);
-    forwarding_exit(forwarding, stream);
 }
 
 static struct template_context context_of(const struct exchange *exchange,

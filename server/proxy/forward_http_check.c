@@ -116,7 +116,7 @@ bool forward_needs_whole_request(const struct forward *forward)
 {
     bool several = forward->pick != PICK_ROUND_ROBIN && forward->pick != PICK_RANDOM;
     bool needed = several && forward->to.count > 1;
-    const struct template_visit visit = {note_request_body, check_nothing, &needed};
+    const struct template_visit visit = {note_request_body, note_request_body, &needed};
     if (!forward->http)
         return needed;
     visit_templates(&visit, forward->http);

@@ -148,6 +148,23 @@ static enum read_result check_header_map(struct reader *reader, const struct lis
     return result;
 }
 
+/** Of a list or mapping with nothing in it nobody knows what was meant. */
+static enum read_result edit_check(struct reader *reader, const struct node *node, void *into)
+{
+    static const char *const keys[] = {"set", "add", "remove"};
+    enum read_result result = READ_OK;
+    (void)into;
+    for (size_t i = 0; i < COUNT_OF(keys); i++) {
+        const struct node_pair *pair = node_find(node, str_of(keys[i]));
+        if (!pair || node_is_scalar(pair->value) || pair->value->count)
+            continue;
+        diagnostics_add(reader->diagnostics, pair->value->place, "an empty '%s' changes nothing",
+                        keys[i]);
+        result = READ_FAILED;
+    }
+    return result;
+}
+
 static enum read_result headers_check(struct reader *reader, const struct node *node, void *into)
 {
     const struct forward_edit *edit = into;
@@ -155,6 +172,7 @@ static enum read_result headers_check(struct reader *reader, const struct node *
     const struct node *names = node_get(node, "remove");
     enum read_result result =
         read_worse(check_header_map(reader, &edit->set), check_header_map(reader, &edit->add));
+    result = read_worse(result, edit_check(reader, node, into));
     for (size_t i = 0; i < edit->remove.count; i++) {
         bool listed = names->kind == NODE_LIST && i < names->count;
         if (is_token(removed[i]))
@@ -171,6 +189,7 @@ static const struct row query_rows[] = {EDIT_ROWS(type_value_map, "a field")};
 static const struct table query_table = {
     TABLE_ROWS("query of a forward", query_rows),
     .doc = "Changes the query: fields that are not named stay as they are.",
+    .check = edit_check,
 };
 static const struct type type_query = TYPE_TABLE(&query_table, struct forward_edit);
 
@@ -413,14 +432,29 @@ static bool edit_needs_body(const struct forward_edit *edit)
     return false;
 }
 
+/** Whether the status that is always given is one without a body. */
+static bool gives_no_body(const struct forward_response *response, struct arena *arena,
+                          uint64_t *status)
+{
+    struct str text = constant_text(response->status, arena);
+    return text.size && str_to_u64(text, 999, status) && http_status_is_bodiless((unsigned)*status);
+}
+
 static enum read_result response_check(struct reader *reader, const struct node *node, void *into)
 {
     static const char *const bodies[] = {"body", "json", "replace", "json-patch"};
     struct forward_response *response = into;
     enum read_result result = READ_OK;
     const char *first = NULL;
+    uint64_t status = 0;
+    bool bodiless = gives_no_body(response, reader->arena, &status);
     for (size_t i = 0; i < COUNT_OF(bodies); i++) {
         const struct node_pair *pair = node_find(node, str_of(bodies[i]));
+        if (pair && bodiless) {
+            diagnostics_add(reader->diagnostics, pair->key->place,
+                            "an answer with status %u has no body", (unsigned)status);
+            result = READ_FAILED;
+        }
         /* replace and json-patch are done one after the other */
         if (pair && first && !str_is(str_of(first), "replace")) {
             diagnostics_add(reader->diagnostics, pair->key->place,

@@ -176,18 +176,25 @@ static const struct headers *leg_trailers(const struct leg *leg)
     return kept->count ? kept : NULL;
 }
 
+/** What is there of the body that is sent, and was not offered. */
+static struct str leg_left(const struct leg *leg)
+{
+    if (!leg->forwarding || leg->own_body)
+        return str_from(leg->body, (size_t)leg->offered);
+    return exchange_request_bytes(leg->forwarding->exchange, leg->offered);
+}
+
 void leg_offer(struct leg *leg)
 {
     while (leg->call && !leg->asked) {
-        size_t left = leg->body.size - leg->offered;
-        /* the far side shall not have all of it before the request was read whole */
-        if (left && !leg->body_whole && leg->length >= 0 && leg->body.size >= (uint64_t)leg->length)
-            left--;
-        if (left && call_queued(leg->call) > STREAM_HIGH_MARK)
+        struct str piece = str_slice(leg_left(leg), 0, FORWARD_PIECE);
+        /* the far side shall not have all of it before nothing holds the request */
+        if (piece.size && !leg->body_whole && leg->length >= 0 &&
+            leg->offered + piece.size >= (uint64_t)leg->length)
+            piece.size--;
+        if (piece.size && call_queued(leg->call) > STREAM_HIGH_MARK)
             return;
-        if (left) {
-            struct str piece =
-                str_slice(leg->body, leg->offered, left < FORWARD_PIECE ? left : FORWARD_PIECE);
+        if (piece.size) {
             leg->offered += piece.size;
             call_body(leg->call, piece);
         } else if (leg->body_whole) {
@@ -199,11 +206,16 @@ void leg_offer(struct leg *leg)
     }
 }
 
-void leg_more(struct leg *leg, const struct request *request, bool whole)
+void leg_more(struct leg *leg, bool whole)
 {
-    leg->body = request->body;
+    const struct exchange *exchange = leg->forwarding->exchange;
     leg->body_whole = whole;
     leg_offer(leg);
+    if (leg->call)
+        return;
+    /* its call is over: nobody takes the rest */
+    leg->offered = request_body_size(&exchange->request);
+    (void)leg_left(leg);
 }
 
 static const struct map_entry *find_set(const struct forward_edit *edit, struct str name)
@@ -222,6 +234,7 @@ static void make_own_body(struct leg *leg, struct forwarding *forwarding)
     struct headers *headers = &leg->sent.headers;
     struct str type = config->json ? STR("application/json") : STR("text/plain; charset=utf-8");
     leg->extras = NULL;
+    leg->own_body = true;
     leg->body_whole = true;
     leg->body = (struct str){0};
     if (config->body || config->json) {
@@ -259,7 +272,6 @@ static void leg_make(struct leg *leg, struct forwarding *forwarding)
     forward_edit_request(edits_of(leg, forwarding), request, &leg->endpoint, &forwarding->context,
                          forwarding->arena, &leg->sent);
     leg->method = config && config->method.data ? config->method : request->method;
-    leg->body = request->body;
     leg->extras = &request->trailers;
     leg->body_whole = !forwarding->waits;
     leg->length = forwarding->waits || request->body.size || request->trailers.count ? -1 : 0;
@@ -293,7 +305,8 @@ void leg_release(struct leg *leg)
     struct headers *extras = arena_alloc(arena, sizeof *extras);
     copy_headers(extras, leg->extras, arena);
     leg->extras = extras;
-    leg->body = arena_copy(arena, leg->body);
+    leg->body =
+        arena_copy(arena, leg->own_body ? leg->body : leg->forwarding->exchange->request.body);
     leg->method = arena_copy(arena, leg->method);
     leg->sent.target = arena_copy(arena, leg->sent.target);
     leg->endpoint.text = arena_copy(arena, leg->endpoint.text);

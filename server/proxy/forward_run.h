@@ -1,7 +1,8 @@
 /**
  * What the files that forward exchanges share: forward_leg.c makes one call for an exchange and
  * keeps what comes of it, forward_http.c chooses far sides and answers the exchange,
- * forward_tunnel.c hands connections over as bytes.
+ * forward_request.c passes on a request while it comes, forward_tunnel.c hands connections over as
+ * bytes.
  *
  * A leg's callbacks only take note and ask its forwarding: what may be passed on at once is, all
  * else waits in the leg. A forwarding ends once, by forwarding_leave(): all of its legs that are
@@ -18,7 +19,9 @@
 
 enum {
     FORWARD_PIECE = 64 * 1024, /**< body bytes given on at once */
-    FORWARD_MOST_HOPS = 16,    /**< proxies of the run that a request passes: more are a loop */
+    FORWARD_MOST_KEPT =
+        16 * 1024 * 1024,   /**< of an answer, for a client that sends all before it reads */
+    FORWARD_MOST_HOPS = 16, /**< proxies of the run that a request passes: more are a loop */
 };
 /** `timeout` where none is written. */
 #define FORWARD_TIMEOUT_NS (30 * INT64_C(1000000000))
@@ -53,7 +56,7 @@ struct leg {
     struct endpoint endpoint;
     struct forward_sent sent;
     struct str method;
-    struct str body;              /**< of the request: as far as it came */
+    struct str body;              /**< of LEG_CALL that has one of its own: see own_body */
     const struct headers *extras; /**< trailers of the request */
     enum leg_kind kind;
     struct call *call;          /**< NULL once it ended, or if none began */
@@ -64,9 +67,10 @@ struct leg {
     enum leg_state state;
     enum call_failure failure; /**< of LEG_FAILED */
     struct str why;            /**< for people: why it failed */
-    size_t offered;            /**< of the request's body */
+    uint64_t offered;          /**< of the request's body */
     int64_t length;            /**< of the request's body; -1 = not known before its end */
-    bool body_whole;           /**< all of the request's body is in `body` */
+    bool own_body;             /**< `body` is sent, not that of the request */
+    bool body_whole;           /**< all of the body that is sent is there, and its end may go */
     bool asked;                /**< the whole request was given to the call */
     bool paused;
     bool reused;
@@ -105,7 +109,7 @@ struct forwarding {
     struct timer give_up; /**< limits.respond */
     size_t tried;         /**< far sides of `to` that were asked, for pick: first */
     bool collects;        /**< the answer is made once all legs are whole */
-    bool waits;           /**< the request is not whole, or something holds it */
+    bool waits;           /**< the request has not arrived, or something holds it */
     bool ready;           /**< there is an answer: it waits for the delay, or is on its way */
     bool tunnels;         /**< the answer makes a tunnel */
     bool client_ended;    /**< of a tunnel: no more comes from the client */
@@ -140,8 +144,8 @@ void leg_place(struct leg *leg, const struct forwarding *forwarding);
 /** Makes a copy of a leg that `owns`: it goes on by itself, and nobody waits for its answer. It is
  * in no list, and gone if it is over. */
 void leg_release(struct leg *leg);
-/** More of the request came. */
-void leg_more(struct leg *leg, const struct request *request, bool whole);
+/** More of the request came; `whole`: all of it did, and its end may go. */
+void leg_more(struct leg *leg, bool whole);
 /** Gives what is there of the request to the call. */
 void leg_offer(struct leg *leg);
 /** Ends the call, if it is under way. */
@@ -169,8 +173,6 @@ void forwarding_informed(struct forwarding *forwarding, struct leg *leg, unsigne
 void forwarding_head(struct forwarding *forwarding, struct leg *leg);
 /** A piece of the body. Returns whether it was passed on; else the leg keeps it. */
 bool forwarding_body(struct forwarding *forwarding, struct leg *leg, struct str bytes);
-/** It took more of the request. */
-void forwarding_taken(struct forwarding *forwarding);
 /** The head made a tunnel. */
 void forwarding_tunnel(struct forwarding *forwarding, struct leg *leg);
 /** Bytes of the far side. */
@@ -200,6 +202,25 @@ void forwarding_own(struct forwarding *forwarding, unsigned status, struct str t
 void forwarding_ask(struct forwarding *forwarding, enum leg_kind kind);
 /** Adds a leg to those of the forwarding. */
 void forwarding_add(struct forwarding *forwarding, struct leg *leg);
+
+/* forward_request.c */
+
+/** More of the request came: of its exchange. */
+void forwarding_request(struct exchange *exchange);
+/** A leg took more of the request. */
+void forwarding_taken(struct forwarding *forwarding);
+/** Stops the client where the far side does not keep up. */
+void forwarding_balance(struct forwarding *forwarding);
+/** An answer is there before the request has arrived: it arrives now, if it may; else the answer
+ * waits. The forwarding may be left. */
+void forwarding_ready_early(struct forwarding *forwarding);
+/** An answer that waits for the request is kept: a far side that sends what it reads must not wait
+ * for us, who wait for it. It is stopped before there is no room for `more` and another piece. */
+void forwarding_keep(const struct forwarding *forwarding, struct leg *leg, size_t more);
+
+/** What may wait in the client's connection before the far side is stopped: while the client sends,
+ * more than else, as many send all before they read anything. */
+size_t forwarding_most_queued(const struct forwarding *forwarding);
 
 /* forward_grpc.c */
 

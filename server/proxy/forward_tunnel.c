@@ -165,13 +165,17 @@ static size_t tunnel_bytes(struct exchange *exchange, struct str bytes)
 {
     struct forwarding *forwarding = exchange->responder;
     struct leg *leg = forwarding ? forwarding->chosen : NULL;
+    size_t taken = 0;
     if (!leg)
         return bytes.size;
-    if (leg_queued(leg) > STREAM_HIGH_MARK)
-        return 0;
-    leg->offered += bytes.size;
-    leg_write(leg, bytes);
-    return bytes.size;
+    /* in parts: what a fault lets go at once may be more than the far side's queue is to have */
+    while (taken < bytes.size && leg_queued(leg) <= STREAM_HIGH_MARK) {
+        struct str part = str_slice(bytes, taken, STREAM_HIGH_MARK);
+        taken += part.size;
+        leg->offered += part.size;
+        leg_write(leg, part);
+    }
+    return taken;
 }
 
 static void tunnel_client_ended(struct exchange *exchange)

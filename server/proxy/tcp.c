@@ -282,8 +282,9 @@ static void client_closing(struct stream *stream)
 
 static bool client_settle(struct stream *stream)
 {
-    const struct tcp_pair *pair = stream->state;
+    struct tcp_pair *pair = stream->state;
     /* the far side's queue takes it, however long it is */
+    pair->up.all = true;
     if (pair->far)
         stream_resume(stream);
     return !stream->input || !(pair->dial || pair->secure);

@@ -32,18 +32,26 @@ static void flow_touch(const struct stream *from, struct stream *to)
 size_t tcp_flow_bytes(struct tcp_flow_state *flow, struct stream *from, struct stream *to,
                       struct str bytes)
 {
-    struct iovec part = {(void *)(uintptr_t)bytes.data, bytes.size};
+    size_t taken = 0;
     if (flow->pipe) {
         /* it came before; from here on it is the queue that says when to go on */
         tcp_flow_spill(flow, from->server, to);
         stream_hold(from, false);
     }
-    stream_write(to, &part, 1);
+    /* in parts: what a fault lets go at once may be much more than who reads slowly is to have in
+     * its queue */
+    while (taken < bytes.size && (flow->all || !from->paused)) {
+        size_t left = bytes.size - taken;
+        struct iovec part = {(void *)(uintptr_t)(bytes.data + taken),
+                             left < STREAM_HIGH_MARK ? left : STREAM_HIGH_MARK};
+        stream_write(to, &part, 1);
+        taken += part.iov_len;
+        if (stream_queued(to) >= STREAM_HIGH_MARK)
+            stream_pause(from);
+    }
     flow_touch(from, to);
     flow->bulk = bytes.size >= SPLICE_FROM;
-    if (stream_queued(to) >= STREAM_HIGH_MARK)
-        stream_pause(from);
-    return bytes.size;
+    return taken;
 }
 
 /** Whether bytes may go straight into the socket. */

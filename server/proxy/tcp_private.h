@@ -15,7 +15,8 @@
 struct tcp_flow_state {
     struct stream_pipe *pipe; /**< NULL: bytes are copied, or nothing is under way */
     bool bulk;                /**< much comes at once: splice */
-    bool finished;            /**< its end was passed on */
+    bool all;      /**< it ends behind what has come: that is taken, however much it is */
+    bool finished; /**< its end was passed on */
 };
 
 /** TLS with the far side, on its way. */
@@ -40,7 +41,8 @@ struct tcp_pair {
 };
 
 /* tcp_flow.c */
-/** Bytes that were read from `from`. Returns how many were taken. */
+/** Bytes that were read from `from`. Returns how many were taken; once `to` has much to send that
+ * is not all of them, and `from` is paused. */
 size_t tcp_flow_bytes(struct tcp_flow_state *flow, struct stream *from, struct stream *to,
                       struct str bytes);
 /** protocol->pull() of `from`. */

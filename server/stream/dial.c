@@ -178,6 +178,7 @@ struct stream *stream_dial(struct server *server, const struct stream_dial *dial
     int fd = dial->socket ? dial->socket : dial_socket(dial->address->ss_family);
     if (fd < 0) {
         *error = errno;
+        server_starve(server, dial->name_id, *error);
         return NULL;
     }
     struct stream *stream = memory_alloc(sizeof *stream);

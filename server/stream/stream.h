@@ -135,10 +135,11 @@ struct stream {
     bool end_made : 1; /**< the peer's end that the protocol is told of is made by a fault */
     bool half_due : 1; /**< stream_half_close(): its FIN waits for the queue */
     bool hurried : 1; /**< stream_disconnect(): stages that hold back for good are not waited for */
-    bool was_high : 1;  /**< the queue was above the high mark: writable() is due */
-    bool offering : 1;  /**< protocol->bytes() is running */
-    bool told_gone : 1; /**< protocol->gone() was called */
-    bool dialing : 1;   /**< connect() is under way: nothing is read or written yet */
+    bool was_high : 1;    /**< the queue was above the high mark: writable() is due */
+    bool offering : 1;    /**< protocol->bytes() is running */
+    bool told_gone : 1;   /**< protocol->gone() was called */
+    bool had_request : 1; /**< one of HTTP arrived on it */
+    bool dialing : 1;     /**< connect() is under way: nothing is read or written yet */
 };
 
 /** The most bytes that may wait in a stream's queue before writers should pause, and the low mark.

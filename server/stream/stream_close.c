@@ -190,6 +190,13 @@ void end_half(struct stream *stream)
     shutdown(stream->watcher.fd, SHUT_WR);
 }
 
+/** Whether it is a fault that still holds back what was written, and not the peer. */
+static bool end_is_held(const struct stream *stream)
+{
+    const struct stage *stage = stream->bottom;
+    return !stream->queue && stage && stage->type->next_ns && stage->type->next_ns(stage) != 0;
+}
+
 /** Something waits before the FIN: until when. */
 static void end_hold(struct stream *stream)
 {
@@ -261,9 +268,10 @@ static void end_advance_rst(struct stream *stream)
     }
     if (late)
         journal_note(stream->server->journal, ENTRY_NOTE, stream->name_id,
-                     "connection %llu: the peer had not acknowledged everything 1 s after it was "
-                     "written: RST",
-                     (unsigned long long)stream->number);
+                     "connection %llu: %s: RST", (unsigned long long)stream->number,
+                     end_is_held(stream)
+                         ? "a fault still held back what was written 1 s before; it is lost"
+                         : "the peer had not acknowledged everything 1 s after it was written");
     end_note_ours(stream, ENTRY_CLOSED_BY_SERVER | ENTRY_CLOSED_BY_RESET);
     end_finish(stream, true);
 }
@@ -287,8 +295,10 @@ static void end_late_fin(struct stream *stream)
 {
     if (!stream->end->fin_sent)
         journal_note(stream->server->journal, ENTRY_NOTE, stream->name_id,
-                     "connection %llu: the peer took nothing of what was queued for 1 s: closed",
-                     (unsigned long long)stream->number);
+                     "connection %llu: %s: closed", (unsigned long long)stream->number,
+                     end_is_held(stream)
+                         ? "a fault still held back what was written 1 s before; it is lost"
+                         : "the peer took nothing of what was queued for 1 s");
     end_note_ours(stream, ENTRY_CLOSED_BY_SERVER);
     end_finish(stream, false);
 }
@@ -305,13 +315,15 @@ static void end_due(struct timer *timer)
     stream_leave(stream);
 }
 
-/** close(2), as the kernel does for a process that was killed. */
+/** close(2), as the kernel does for a process that was killed. What a paused protocol left in our
+ * memory would still wait in the kernel's. */
 static void end_kill(struct stream *stream)
 {
-    unsigned unread = end_count(stream, SIOCINQ) > 0 ? ENTRY_CLOSED_BY_RESET : 0;
+    bool left = stream->paused && stream->input;
+    unsigned unread = left || end_count(stream, SIOCINQ) > 0 ? ENTRY_CLOSED_BY_RESET : 0;
     queue_flush(stream);
     end_note_ours(stream, ENTRY_CLOSED_BY_SERVER | unread);
-    end_finish(stream, false);
+    end_finish(stream, left);
 }
 
 static void end_make(struct stream *stream)
