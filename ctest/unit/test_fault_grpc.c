@@ -14,7 +14,7 @@ static struct faults *faults;
 static struct buf raw;
 static struct source source = {STR_INIT("t"), STR_INIT("")};
 static size_t piece = 1; /**< bytes of the answer's body given at once */
-static int64_t held_ns; /**< how long after it was read whole the newest call is to be answered */
+static int64_t held_ns;  /**< how long after it was read whole the newest call is to be answered */
 
 #define A "\0\0\0\0\3\n\1a"
 #define B "\0\0\0\0\3\n\1b"
@@ -113,8 +113,9 @@ static uint64_t push(const char *yaml)
 /** Asks without waiting. */
 static int32_t ask(const char *path, const char *timeout)
 {
-    const char *more[] = {"te",          "trailers",         "content-type", "application/grpc",
-                          timeout ? "grpc-timeout" : NULL, timeout, NULL};
+    const char *more[] = {
+        "te",    "trailers", "content-type", "application/grpc", timeout ? "grpc-timeout" : NULL,
+        timeout, NULL};
     buf_reset(&raw);
     return peer_submit(&w.peer, "POST", path, more, NULL);
 }

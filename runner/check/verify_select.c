@@ -331,10 +331,10 @@ static bool view_is_bare(const struct view *view)
     const struct verify_keys *keys = view->keys;
     bool selects = (keys->from.data && keys->port.data) || keys->route.data || keys->matched ||
                    keys->aborted || keys->reused || keys->status || keys->grpc_status ||
-                   keys->closed_by ||
-                   keys->where || keys->lines.text || keys->stream != STREAMS_BOTH ||
-                   handshake_keys_select(keys) || keys->frame != FRAMES_ALL || keys->code ||
-                   keys->stream_id || keys->last_stream || !window_is_everything(&keys->window);
+                   keys->closed_by || keys->where || keys->lines.text ||
+                   keys->stream != STREAMS_BOTH || handshake_keys_select(keys) ||
+                   keys->frame != FRAMES_ALL || keys->code || keys->stream_id ||
+                   keys->last_stream || !window_is_everything(&keys->window);
     bool looks = keys->failed || keys->concurrent || keys->gaps.count || keys->order.count ||
                  keys->bytes || keys->duration || keys->lifetime || keys->lag;
     return !selects && !looks && view->subject->takes != step_takes;

@@ -41,9 +41,9 @@ struct grpc_call {
     /* of one that is forwarded as it comes: */
     struct grpc_skim skim; /**< its messages */
     size_t skimmed;        /**< of the request's body */
-    struct str raw;        /**< the request's body as it came, once it is whole; data NULL = not kept */
-    bool offered;          /**< whether its head has it forwarded was asked, */
-    bool offered_first;    /**< whether its first message has */
+    struct str raw; /**< the request's body as it came, once it is whole; data NULL = not kept */
+    bool offered;   /**< whether its head has it forwarded was asked, */
+    bool offered_first; /**< whether its first message has */
     struct grpc_received *first;
     struct grpc_received *last;
     uint64_t count;

@@ -52,7 +52,7 @@ uint32_t grpc_frames_length(const struct grpc_frames *frames);
 struct grpc_skim {
     unsigned char head[GRPC_FRAME_HEAD];
     size_t head_size;
-    uint32_t left; /**< bytes of the present message that did not come */
+    uint32_t left;  /**< bytes of the present message that did not come */
     uint64_t count; /**< messages that ended */
 };
 /** Goes to the end of a message; *input is moved on. False: it is used up, and no message ended. */

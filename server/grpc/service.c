@@ -155,10 +155,9 @@ static enum read_result check_keys(struct reader *reader, const struct node *nod
         if (routes[i].forward)
             result = read_worse(result, forward_check_grpc(reader, routes[i].forward));
     if (config->fallback.kind == DEFAULT_ECHO)
-        result = read_worse(result,
-                            refuse_key(reader, node, "default", "'echo' is of HTTP",
-                                       "leave it out: rpcs without a route answer an empty "
-                                       "message"));
+        result = read_worse(result, refuse_key(reader, node, "default", "'echo' is of HTTP",
+                                               "leave it out: rpcs without a route answer an empty "
+                                               "message"));
     return result;
 }
 
@@ -187,9 +186,9 @@ static enum read_result refuse_messages(struct reader *reader, const struct node
     for (size_t i = 0; node && node->kind == NODE_MAP && i < COUNT_OF(keys); i++) {
         const struct node_pair *pair = node_find(node, str_of(keys[i]));
         if (pair)
-            result = read_worse(result, refuse_without_protos(
-                                            reader, pair->key->place,
-                                            arena_printf(reader->arena, "'%s'", keys[i])));
+            result = read_worse(
+                result, refuse_without_protos(reader, pair->key->place,
+                                              arena_printf(reader->arena, "'%s'", keys[i])));
     }
     return result;
 }

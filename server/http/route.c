@@ -218,3 +218,14 @@ struct route_miss routes_nearest(const struct routes *routes, struct exchange *e
     }
     return nearest;
 }
+
+bool routes_name_rpc(const struct routes *routes, struct str rpc)
+{
+    for (size_t i = 0; i < routes->count; i++) {
+        struct place place;
+        struct str named = match_rpc(routes->items[i].config->match, &place);
+        if (named.data && str_equal(named, rpc))
+            return true;
+    }
+    return false;
+}

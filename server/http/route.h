@@ -75,4 +75,7 @@ struct route_miss {
 struct route_miss routes_nearest(const struct routes *routes, struct exchange *exchange,
                                  uint64_t seed);
 
+/** Whether one of them names the rpc. */
+bool routes_name_rpc(const struct routes *routes, struct str rpc);
+
 #endif

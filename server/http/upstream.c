@@ -163,18 +163,6 @@ static void journal_miss(struct answering *answering, const struct route_miss *m
     journal_append(port->server->journal, &entry, text);
 }
 
-/** Whether a route names the rpc of a call. */
-static bool routes_name_rpc(const struct routes *routes, const struct grpc_call *call)
-{
-    for (size_t i = 0; i < routes->count; i++) {
-        struct place place;
-        struct str rpc = match_rpc(routes->items[i].config->match, &place);
-        if (rpc.data && str_equal(rpc, call->rpc))
-            return true;
-    }
-    return false;
-}
-
 /** Whether it is a failure that no route took the request: of gRPC, an rpc that no route names has
  * an answer of its own. */
 static bool answering_is_missed(const struct answering *answering)
@@ -184,7 +172,7 @@ static bool answering_is_missed(const struct answering *answering)
     const struct grpc_call *call = grpc ? answering->exchange->call : NULL;
     if (answering->route->config || !routes->count)
         return false;
-    return !call || !call->method || routes_name_rpc(routes, call);
+    return !call || !call->method || routes_name_rpc(routes, call->rpc);
 }
 
 /** What a grpc upstream answers to what no route took: the empty message, if it knows the rpc. */
@@ -417,8 +405,8 @@ void upstream_stream_first(struct upstream *upstream, struct exchange *exchange,
     exchange->request.body = first;
     /* draws of `chance` are by the number that it will have */
     exchange->number = upstream->port->requests + 1;
-    struct route *route = routes_find(&upstream->set->routes, exchange,
-                                      upstream->port->server->seed, &captures);
+    struct route *route =
+        routes_find(&upstream->set->routes, exchange, upstream->port->server->seed, &captures);
     exchange->request.body = body;
     stream_by(upstream, exchange, route, &captures);
 }
@@ -457,8 +445,8 @@ static void answering_respond(struct answering *answering)
         respond_start(exchange, job);
     else if (call->status)
         grpc_call_finish(call, call->status, call->why, NULL);
-    else if (answering->unimplemented ||
-             (!call->method && (call->config.pool || !job->respond) && !respond_fails(job->respond)))
+    else if (answering->unimplemented || (!call->method && (call->config.pool || !job->respond) &&
+                                          !respond_fails(job->respond)))
         grpc_call_finish(
             call, GRPC_UNIMPLEMENTED,
             arena_printf(exchange_arena(exchange), "unknown rpc " STR_FMT, STR_ARG(call->rpc)),

@@ -110,7 +110,8 @@ enum speech {
     SPEECH_HTTP2 = 4,
     SPEECH_GRPC = 8,
     SPEECH_BYTES = 16,
-    SPEECH_CALLS = 32, /**< calls of gRPC are answered, or pass: HTTP/2 that forwards does that, too */
+    SPEECH_CALLS =
+        32, /**< calls of gRPC are answered, or pass: HTTP/2 that forwards does that, too */
     SPEECH_HTTP = SPEECH_HTTP1 | SPEECH_HTTP2 | SPEECH_GRPC, /**< what has requests */
     SPEECH_ANY = 63
 };
@@ -196,7 +197,8 @@ bool upstream_tunnels(const struct upstream *upstream);
 /** The head of a request was read, and its body comes: forwards it, if the head decides that, and
  * nothing is made of the body before. Called by exchange.c. */
 void upstream_stream(struct upstream *upstream, struct exchange *exchange);
-/** The same where the head did not decide, for a call of gRPC whose first message (as JSON) came. */
+/** The same where the head did not decide, for a call of gRPC whose first message (as JSON) came.
+ */
 void upstream_stream_first(struct upstream *upstream, struct exchange *exchange, struct str first);
 
 /** Whether a route with that written name exists ("foobar" of "api.foobar"). */

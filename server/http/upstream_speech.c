@@ -43,9 +43,12 @@ struct speech_words {
 static const struct speech_words *words_of(unsigned speech)
 {
     static const struct speech_words words[] = {
-        {SPEECH_TLS, "TLS", "https, h2 or tls"},   {SPEECH_HTTP, "HTTP", "http, https, h2c or h2"},
-        {SPEECH_HTTP1, "HTTP/1", "http or https"}, {SPEECH_HTTP2, "HTTP/2", "h2c or h2"},
-        {SPEECH_GRPC, "gRPC", "grpc or grpcs"},    {SPEECH_BYTES, "bytes", "tcp or tls"},
+        {SPEECH_TLS, "TLS", "https, h2 or tls"},
+        {SPEECH_HTTP, "HTTP", "http, https, h2c or h2"},
+        {SPEECH_HTTP1, "HTTP/1", "http or https"},
+        {SPEECH_HTTP2, "HTTP/2", "h2c or h2"},
+        {SPEECH_GRPC, "gRPC", "grpc or grpcs"},
+        {SPEECH_BYTES, "bytes", "tcp or tls"},
         {SPEECH_CALLS, "gRPC", "grpc or grpcs (where it forwards, also h2c or h2)"},
     };
     for (size_t i = 0; i < COUNT_OF(words); i++)

@@ -189,10 +189,9 @@ static enum read_result endpoint_check(struct reader *reader, const struct node 
     if (parts.number || (scheme && scheme->number))
         return READ_OK;
     if (scheme)
-        return endpoint_wrong(reader, node, "this URL needs the number of a port",
-                              arena_printf(reader->arena, "write %s://HOST:PORT, or HOST:PORT",
-                                           scheme->name)
-                                  .data);
+        return endpoint_wrong(
+            reader, node, "this URL needs the number of a port",
+            arena_printf(reader->arena, "write %s://HOST:PORT, or HOST:PORT", scheme->name).data);
     return check_name(reader, node, parts.host);
 }
 

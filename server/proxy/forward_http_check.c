@@ -182,8 +182,12 @@ enum read_result forward_check_grpc(struct reader *reader, const struct forward 
         const char *in; /**< NULL = the forward itself */
         const char *key;
     } refused[] = {
-        {NULL, "calls"},        {NULL, "tunnel"},        {"response", "status"},
-        {"response", "body"},   {"response", "json"},    {"response", "replace"},
+        {NULL, "calls"},
+        {NULL, "tunnel"},
+        {"response", "status"},
+        {"response", "body"},
+        {"response", "json"},
+        {"response", "replace"},
         {"response", "json-patch"},
     };
     enum read_result result = READ_OK;
@@ -196,8 +200,7 @@ enum read_result forward_check_grpc(struct reader *reader, const struct forward 
         if (!pair)
             continue;
         diagnostics_add(reader->diagnostics, pair->key->place,
-                        "'%s' is of HTTP: calls of gRPC are forwarded as they are",
-                        refused[i].key);
+                        "'%s' is of HTTP: calls of gRPC are forwarded as they are", refused[i].key);
         diagnostics_help(reader->diagnostics,
                          "what can be changed is their metadata, by 'headers' and by 'headers' of "
                          "'response', and the rpc, by 'path'");

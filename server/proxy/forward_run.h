@@ -232,7 +232,8 @@ bool forwarding_own_grpc(const struct forwarding *forwarding, struct response_he
 /** The far side broke off within an answer of gRPC: its trailers say so. False: the answer is none
  * of gRPC, or its status was given. */
 bool forwarding_break_grpc(struct forwarding *forwarding, unsigned status, struct str why);
-/** What is spoken with a far side that calls of gRPC go to: HTTP/2, where nothing says otherwise. */
+/** What is spoken with a far side that calls of gRPC go to: HTTP/2, where nothing says otherwise.
+ */
 void leg_speak_grpc(struct leg *leg, const struct forwarding *forwarding);
 
 /* forward_tunnel.c */
