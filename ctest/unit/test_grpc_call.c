@@ -227,7 +227,7 @@ START_TEST(test_what_is_no_call_gets_415)
         call_end(call);
         until(call->ended);
         ck_str_is(field(&call->head, ":status"), rows[i].status);
-        ck_assert_msg(strcmp(rows[i].status, "200") || str_is(status_of(call), "0"), "%s",
+        ck_assert_msg(strcmp(rows[i].status, "200") != 0 || str_is(status_of(call), "0"), "%s",
                       rows[i].type);
     }
     world_end();
