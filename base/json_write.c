@@ -4,7 +4,7 @@
 #include <string.h>
 
 /* Eight times the same byte. */
-#define BYTES_OF(byte) ((byte) * UINT64_C(0x0101010101010101))
+#define BYTES_OF(byte) ((byte)*UINT64_C(0x0101010101010101))
 
 static void write_unicode_escape(unsigned char byte, struct buf *into)
 {
@@ -47,7 +47,8 @@ static void write_escaped(char byte, char quote, struct buf *into)
 
 static bool is_plain_ascii(char byte, char quote)
 {
-    return (unsigned char)byte >= 0x20 && (unsigned char)byte < 0x80 && byte != quote && byte != '\\';
+    return (unsigned char)byte >= 0x20 && (unsigned char)byte < 0x80 && byte != quote &&
+           byte != '\\';
 }
 
 /* Not 0 if one of eight bytes is zero (and never else for the lowest such one). */

@@ -26,7 +26,7 @@ struct call {
     struct buf out;
     size_t piece; /**< bytes of a DATA frame; 0 = as much as fits */
     bool out_ended;
-    bool waits; /**< nghttp2 does */
+    bool waits;          /**< nghttp2 does */
     struct buf head;     /**< "name: value\n" of the first block */
     struct buf trailers; /**< of the second one */
     struct buf body;
@@ -147,7 +147,8 @@ static inline void client_send(void)
     ssize_t size;
     while (w.unsent.size < MOST && (size = nghttp2_session_mem_send(w.session, &frame)) > 0)
         buf_append(&w.unsent, (struct str){(const char *)frame, (size_t)size});
-    size = w.unsent.size ? send(w.fd, w.unsent.data, w.unsent.size, MSG_NOSIGNAL | MSG_DONTWAIT) : 0;
+    size =
+        w.unsent.size ? send(w.fd, w.unsent.data, w.unsent.size, MSG_NOSIGNAL | MSG_DONTWAIT) : 0;
     if (size > 0)
         buf_consume(&w.unsent, (size_t)size);
 }
@@ -213,8 +214,7 @@ static inline struct call *call_bare(const char *method, const char *path, const
 /** Begins a call of an rpc of shop.Orders ("Get"), or of a path ("/a.B/C"), with more headers. */
 static inline struct call *call_begin(const char *rpc, const char *more)
 {
-    struct str path = rpc[0] == '/' ? str_of(rpc)
-                                    : arena_printf(w.arena, "/shop.Orders/%s", rpc);
+    struct str path = rpc[0] == '/' ? str_of(rpc) : arena_printf(w.arena, "/shop.Orders/%s", rpc);
     struct str lines =
         arena_printf(w.arena, "te: trailers\ncontent-type: application/grpc\n%s", more);
     return call_bare("POST", path.data, lines.data);
@@ -325,7 +325,7 @@ static inline struct str message_of(const struct call *call)
 
 /** Ended with that status; shows all that came if not. */
 #define ck_status(call, expected)                                                                  \
-    ck_assert_msg((call)->ended && str_is(status_of(call), expected),                              \
+    ck_assert_msg((call)->ended &&str_is(status_of(call), expected),                               \
                   "grpc-status is not %s:\n" STR_FMT "--\n" STR_FMT "reset %d", expected,          \
                   STR_ARG(buf_str(&(call)->head)), STR_ARG(buf_str(&(call)->trailers)),            \
                   (call)->reset)
@@ -343,9 +343,9 @@ static inline void world_begin(const char *yaml)
     w.arena = arena_new();
     diagnostics_init(&w.diagnostics);
     buf_init(&w.unsent, BUF_OWN);
-    w.source = (struct source){
-        STR("ctest/specs/test.yaml"),
-        arena_printf(w.arena, "protocol: grpc\nprotos: data/shop.proto\n%s", yaml)};
+    w.source =
+        (struct source){STR("ctest/specs/test.yaml"),
+                        arena_printf(w.arena, "protocol: grpc\nprotos: data/shop.proto\n%s", yaml)};
     struct reader reader = {.arena = w.arena, .diagnostics = &w.diagnostics};
     ck_assert_int_eq(tree_read_yaml(w.arena, &w.source, &documents, &w.diagnostics), 0);
     enum read_result result = reader_read(&reader, &upstream_type, documents.items[0], &w.config);

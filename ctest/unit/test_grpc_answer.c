@@ -30,8 +30,9 @@ START_TEST(test_unary)
                 "      trailers: {x-count: \"{{ message $.count }}\"}\n");
     struct call *call = call_once("Get", "", "{\"id\": \"fixed\"}");
     ck_status(call, "0");
-    ck_str_is(call_got(call, "shop.Order"),
-              "{\"id\":\"a\",\"items\":[{\"name\":\"tea\",\"price\":\"5\"}],\"state\":\"SHIPPED\"}");
+    ck_str_is(
+        call_got(call, "shop.Order"),
+        "{\"id\":\"a\",\"items\":[{\"name\":\"tea\",\"price\":\"5\"}],\"state\":\"SHIPPED\"}");
     call = call_once("Get", "", "{\"id\": \"b\", \"count\": 3}");
     ck_status(call, "0");
     ck_str_is(call_got(call, "shop.Order"), "{\"id\":\"B\",\"weight\":3}");
@@ -147,8 +148,7 @@ START_TEST(test_what_breaks_in_the_midst_ends_the_call)
         until(call->ended || call->body.size > before);
     }
     ck_status(call, "8");
-    ck_str_is(message_of(call),
-              "the messages of the call are larger than the limit `body-size`");
+    ck_str_is(message_of(call), "the messages of the call are larger than the limit `body-size`");
     /* cut within a message */
     call = call_begin("Chat", "");
     call_send(call, "shop.Query", "{}");
@@ -228,8 +228,7 @@ START_TEST(test_a_message_that_a_template_makes_wrong_is_internal)
                 "    respond: {messages: [{id: a}, {id: \"{{ message $.count }}\"}, {id: c}]}\n");
     struct call *call = call_once("Get", "", "{\"count\": 7}");
     ck_status(call, "13");
-    ck_str_is(message_of(call),
-              "goto-run cannot make this answer: id: expected a string, got 7");
+    ck_str_is(message_of(call), "goto-run cannot make this answer: id: expected a string, got 7");
     ck_assert(noted("the answer to shop.Orders/Get cannot be made: id: expected a string, got 7"));
     call = call_once("Get", "", "{\"id\": \"detail\", \"count\": 7}");
     ck_status(call, "13");

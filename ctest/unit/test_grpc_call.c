@@ -70,8 +70,7 @@ static const struct wrong {
     {STR_INIT("\0\0\0\0\2\x0a\x7f"), "", "13",
      "a message of the request cannot be read: shop.Query: a length goes beyond the end (at byte "
      "1)"},
-    {STR_INIT("\1\0\0\0\0"), "", "13",
-     "a message is compressed, but there is no grpc-encoding"},
+    {STR_INIT("\1\0\0\0\0"), "", "13", "a message is compressed, but there is no grpc-encoding"},
     {STR_INIT("\1\0\0\0\0"), "grpc-encoding: identity\n", "13",
      "a message is compressed, but there is no grpc-encoding"},
     {STR_INIT("\1\0\0\0\3abc"), "grpc-encoding: gzip\n", "13", "a message cannot be decompressed"},
@@ -227,7 +226,7 @@ START_TEST(test_what_is_no_call_gets_415)
         call_end(call);
         until(call->ended);
         ck_str_is(field(&call->head, ":status"), rows[i].status);
-        ck_assert_msg(strcmp(rows[i].status, "200") || str_is(status_of(call), "0"), "%s",
+        ck_assert_msg(strcmp(rows[i].status, "200") != 0 || str_is(status_of(call), "0"), "%s",
                       rows[i].type);
     }
     world_end();
@@ -279,8 +278,7 @@ START_TEST(test_an_unknown_rpc_is_unimplemented)
     for (size_t i = 0; i < COUNT_OF(paths); i++) {
         struct call *call = call_once(paths[i], "", "{}");
         ck_status(call, "12");
-        ck_str_is(message_of(call),
-                  arena_printf(w.arena, "unknown rpc %s", paths[i] + 1).data);
+        ck_str_is(message_of(call), arena_printf(w.arena, "unknown rpc %s", paths[i] + 1).data);
     }
     world_end();
 }
@@ -356,8 +354,8 @@ START_TEST(test_limits_of_http_are_statuses)
     ck_status(call, "4");
     char big[2000];
     memset(big, 'a', sizeof big);
-    call = call_once("Get",
-                     arena_printf(w.arena, "x-big: %.*s\n", (int)sizeof big, big).data, "{}");
+    call =
+        call_once("Get", arena_printf(w.arena, "x-big: %.*s\n", (int)sizeof big, big).data, "{}");
     ck_status(call, "8");
     world_end();
 }
@@ -405,6 +403,6 @@ UNIT_MAIN_EACH("grpc_call", test_what_breaks_a_rule_is_a_status, COUNT_OF(wrongs
                test_answers_are_compressed_as_the_request_was, test_what_is_no_call_gets_415,
                test_metadata_is_matched, test_an_unknown_rpc_is_unimplemented,
                test_a_deadline_ends_a_call, test_units_of_deadlines_are_not_short,
-               test_a_deadline_runs_while_the_request_comes, test_a_limit_of_the_port_is_unavailable,
-               test_limits_of_http_are_statuses, test_a_client_cancels,
-               test_the_request_is_journalled_with_its_first_message)
+               test_a_deadline_runs_while_the_request_comes,
+               test_a_limit_of_the_port_is_unavailable, test_limits_of_http_are_statuses,
+               test_a_client_cancels, test_the_request_is_journalled_with_its_first_message)

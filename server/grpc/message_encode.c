@@ -407,11 +407,12 @@ int message_encode(const struct protos *protos, const struct proto_message *type
     size_t problems_before = problems->count;
     bool was_full = into->full;
     struct path root = {0};
-    struct arena *own = encoding && encoding->scratch ? NULL : arena_new();
+    struct arena *scratch = encoding ? encoding->scratch : NULL;
+    struct arena *own = scratch ? NULL : arena_new();
     struct encoder encoder = {.protos = protos,
                               .root = type,
                               .encoding = encoding ? encoding : &none,
-                              .scratch = own ? own : encoding->scratch,
+                              .scratch = scratch ? scratch : own,
                               .into = into,
                               .problems = problems};
     into->full = false;

@@ -215,7 +215,9 @@ static const struct str *import_paths(struct reader *reader, const struct grpc_s
 
 static bool compile(struct reader *reader, const struct grpc_sources *sources, struct str *set)
 {
-    struct place place = ((const struct grpc_file *)sources->protos.items)->place;
+    const struct grpc_file *first = sources->protos.items;
+    GOTO_ASSERT(first);
+    struct place place = first->place;
     const struct str *imports = import_paths(reader, sources);
     struct str *files = arena_alloc_array(reader->arena, sources->protos.count, sizeof *files);
     if (!find_protos(reader, sources, imports, files))
