@@ -63,6 +63,7 @@ struct grpc_client_call {
     enum grpc_encoding encoding;
     unsigned http_status; /**< 0 = no head came */
     bool plain;           /**< what comes is no gRPC: it is passed over */
+    bool body_came;       /**< at least one byte behind the head */
     bool begun;
     struct grpc_answer answer;
 };
