@@ -48,6 +48,7 @@ static enum read_result rpc_read(struct reader *reader, const struct type *type,
     if (slash > 0 && (size_t)slash + 1 < rpc->size &&
         str_find_byte(str_from(*rpc, (size_t)slash + 1), '/') < 0)
         return READ_OK;
+    *rpc = (struct str){0};
     return reader_expected(reader, node, type->name);
 }
 
@@ -232,6 +233,13 @@ static enum read_result messages_check(struct reader *reader, const struct node 
     }
     if (one && request->message)
         return message_check(reader, request, request->message, one);
+    if (!one && !several && !request->method->client_streaming) {
+        result = message_check(reader, request, json_object(reader->arena), node);
+        if (result != READ_OK)
+            diagnostics_help(reader->diagnostics,
+                             "without 'message' one without fields is sent");
+        return result;
+    }
     for (size_t i = 0; i < request->messages.count; i++) {
         bool own = several->kind == NODE_LIST && several->count == request->messages.count;
         if (!messages[i])
@@ -317,11 +325,11 @@ static enum read_result grpc_read(struct reader *reader, const struct type *type
     if (one && several) {
         diagnostics_add(reader->diagnostics, several->key->place,
                         "'messages' does not go with 'message'");
-        return READ_FAILED;
+        result = READ_FAILED;
     }
     if (every && !several) {
         diagnostics_add(reader->diagnostics, every->key->place, "'every' goes with 'messages'");
-        return READ_FAILED;
+        result = READ_FAILED;
     }
     const struct map_entry *entries = request->metadata.items;
     for (size_t i = 0; i < request->metadata.count; i++)
