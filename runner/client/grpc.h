@@ -2,7 +2,7 @@
  * The `grpc` verb: a call of a gRPC method, its messages as JSON by the types of its .proto files,
  * and its `expect`.
  *
- * The types come from `protos` or `protosets` (grpc_protos.h): what a step says of its method and
+ * The types come from `protos` or `protosets` (protos_load.h): what a step says of its method and
  * messages is then checked when the spec is read. Without them the far side's reflection service is
  * asked (grpc_reflection.h), once for each endpoint of a scenario.
  *

@@ -1,7 +1,7 @@
 /* What `grpc:` says, as read; and what its .proto files say of it. */
 #include "base/base64.h"
 #include "runner/client/grpc.h"
-#include "runner/client/grpc_protos.h"
+#include "server/grpc/protos_load.h"
 #include "server/proxy/endpoint.h"
 #include "server/tls/client.h"
 
@@ -274,28 +274,38 @@ static bool list_is_read(const struct node *node, const struct list *list)
     return !node || list->count;
 }
 
+/** The files of a key, with their places. */
+static struct list files_of(struct arena *arena, const struct list *list, const struct node *node)
+{
+    struct list files = {.count = list->count};
+    struct grpc_file *items = arena_alloc_array(arena, list->count, sizeof *items);
+    const struct str *texts = list->items;
+    for (size_t i = 0; i < list->count; i++) {
+        bool own = node->kind == NODE_LIST && node->count == list->count;
+        items[i] = (struct grpc_file){texts[i], own ? node->items[i]->place : node->place};
+    }
+    files.items = items;
+    return files;
+}
+
 static enum read_result types_check(struct reader *reader, const struct node *node,
                                     struct grpc_request *request)
 {
-    const struct grpc_files files = {
-        .protos = request->protos,
-        .protosets = request->protosets,
-        .imports = request->imports,
-        .protos_node = node_get(node, "protos"),
-        .protosets_node = node_get(node, "protosets"),
-        .imports_node = node_get(node, "import-paths"),
-    };
-    if (!files.protos_node && !files.protosets_node && files.imports_node) {
+    const struct node *protos = node_get(node, "protos");
+    const struct node *sets = node_get(node, "protosets");
+    const struct node *imports = node_get(node, "import-paths");
+    if (!protos && !sets && imports) {
         diagnostics_add(reader->diagnostics, node_find(node, STR("import-paths"))->key->place,
                         "'import-paths' goes with 'protos'");
         return READ_FAILED;
     }
-    if ((!files.protos_node && !files.protosets_node) ||
-        !list_is_read(files.protos_node, &request->protos) ||
-        !list_is_read(files.protosets_node, &request->protosets) ||
-        !list_is_read(files.imports_node, &request->imports))
+    if ((!protos && !sets) || !list_is_read(protos, &request->protos) ||
+        !list_is_read(sets, &request->protosets) || !list_is_read(imports, &request->imports))
         return READ_OK;
-    request->types = grpc_protos(reader, &files);
+    const struct list files[] = {files_of(reader->arena, &request->protos, protos),
+                                 files_of(reader->arena, &request->protosets, sets),
+                                 files_of(reader->arena, &request->imports, imports)};
+    request->types = protos_load(reader, &(struct grpc_files){&files[0], &files[1], &files[2]});
     if (!request->types)
         return READ_FAILED;
     if (!request->rpc.data)

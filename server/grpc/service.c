@@ -1,15 +1,9 @@
 #include "server/grpc/service.h"
 
-#include "base/memory.h"
-#include "schema/file.h"
-#include "server/grpc/protoc.h"
 #include "server/http/respond_private.h"
 #include "server/http/upstream.h"
 
-#include <stdlib.h>
 #include <string.h>
-
-#define PROTOC_NS (INT64_C(30) * 1000000000)
 
 /* Reading. */
 
@@ -20,7 +14,7 @@ static enum read_result file_read(struct reader *reader, const struct type *type
     if (node->kind != NODE_STRING || !node->text.size ||
         memchr(node->text.data, 0, node->text.size))
         return reader_expected(reader, node, type->name);
-    file->path = place_path(node->place, node->text, reader->arena);
+    file->path = node->text;
     file->place = node->place;
     return READ_OK;
 }
@@ -73,206 +67,6 @@ static const struct table service_table = {
     .preset = service_preset,
 };
 const struct type grpc_service_type = TYPE_TABLE(&service_table, struct grpc_config);
-
-/* Loading. */
-
-/** What was compiled before: kept until the program ends, as long as specs are read. */
-struct loaded {
-    struct loaded *next;
-    struct str key;
-    struct protos *pool;
-};
-static struct loaded *loaded_pools;
-
-static void append_paths(struct buf *key, const struct list *files)
-{
-    const struct grpc_file *items = files->items;
-    for (size_t i = 0; i < files->count; i++) {
-        buf_append(key, items[i].path);
-        buf_append_byte(key, '\0');
-    }
-    buf_append_byte(key, '\n');
-}
-
-static struct str pool_key(struct arena *arena, const struct grpc_config *config)
-{
-    struct buf key;
-    buf_init(&key, BUF_OWN);
-    append_paths(&key, &config->protos);
-    append_paths(&key, &config->imports);
-    append_paths(&key, &config->protosets);
-    struct str copy = arena_copy(arena, buf_str(&key));
-    buf_clear(&key);
-    return copy;
-}
-
-static struct protos *find_loaded(struct str key)
-{
-    for (const struct loaded *loaded = loaded_pools; loaded; loaded = loaded->next)
-        if (str_equal(loaded->key, key))
-            return loaded->pool;
-    return NULL;
-}
-
-static void free_loaded(void)
-{
-    while (loaded_pools) {
-        struct loaded *next = loaded_pools->next;
-        protos_free(loaded_pools->pool);
-        memory_free((char *)(uintptr_t)loaded_pools->key.data);
-        memory_free(loaded_pools);
-        loaded_pools = next;
-    }
-}
-
-static void keep_loaded(struct str key, struct protos *pool)
-{
-    struct loaded *loaded = memory_alloc(sizeof *loaded);
-    char *copy = memory_alloc(key.size + 1);
-    memcpy(copy, key.data, key.size);
-    if (!loaded_pools)
-        (void)atexit(free_loaded);
-    loaded->key = (struct str){copy, key.size};
-    loaded->pool = pool;
-    loaded->next = loaded_pools;
-    loaded_pools = loaded;
-}
-
-static struct str *paths_of(struct arena *arena, const struct list *files)
-{
-    const struct grpc_file *items = files->items;
-    struct str *paths = arena_alloc_array(arena, files->count + 1, sizeof *paths);
-    for (size_t i = 0; i < files->count; i++)
-        paths[i] = items[i].path;
-    return paths;
-}
-
-/** The place of the spec that names the file of a remark; of the first file if none does. */
-static struct place remark_place(const struct grpc_config *config,
-                                 const struct protoc_remark *remark)
-{
-    const struct grpc_file *items = config->protos.items;
-    for (size_t i = 0; i < config->protos.count; i++)
-        if (remark->path.size && str_equal(items[i].path, remark->path))
-            return items[i].place;
-    return items[0].place;
-}
-
-static void tell_remarks(struct reader *reader, const struct grpc_config *config,
-                         const struct protoc_run *run)
-{
-    size_t told = 0;
-    for (size_t i = 0; i < run->remark_count; i++) {
-        const struct protoc_remark *remark = &run->remarks[i];
-        struct str file = remark->path.size ? remark->path : remark->file;
-        if (remark->warning)
-            continue;
-        told++;
-        struct str where = remark->line
-                               ? arena_printf(reader->arena, STR_FMT ":%u:%u: ", STR_ARG(file),
-                                              remark->line, remark->column)
-                           : file.size ? arena_printf(reader->arena, STR_FMT ": ", STR_ARG(file))
-                                       : STR("");
-        diagnostics_add(reader->diagnostics, remark_place(config, remark),
-                        "the proto does not compile: " STR_FMT STR_FMT, STR_ARG(where),
-                        STR_ARG(remark->text));
-    }
-    if (!told)
-        diagnostics_add(reader->diagnostics, remark_place(config, &(struct protoc_remark){0}),
-                        "the proto does not compile, and protoc does not say why");
-}
-
-static bool compile(struct reader *reader, const struct grpc_config *config, struct str *set)
-{
-    const struct grpc_file *items = config->protos.items;
-    struct protoc_run run = {
-        .files = paths_of(reader->arena, &config->protos),
-        .file_count = config->protos.count,
-        .imports = paths_of(reader->arena, &config->imports),
-        .import_count = config->imports.count,
-        .timeout_ns = PROTOC_NS,
-    };
-    switch (protoc_compile(reader->arena, &run)) {
-    case PROTOC_DONE:
-        *set = run.set;
-        return true;
-    case PROTOC_WRONG:
-        tell_remarks(reader, config, &run);
-        return false;
-    case PROTOC_MISSING:
-        diagnostics_add(reader->diagnostics, items[0].place,
-                        "'protos' needs the program protoc, which is not installed");
-        diagnostics_help(reader->diagnostics,
-                         "install the package protobuf-compiler, or name a compiled file in "
-                         "'protosets'");
-        reader->diagnostics->harness = true;
-        return false;
-    case PROTOC_FAILED:
-    case PROTOC_LATE:
-        break;
-    }
-    diagnostics_add(reader->diagnostics, items[0].place, "protoc could not be run: " STR_FMT,
-                    STR_ARG(run.failure));
-    reader->diagnostics->harness = true;
-    return false;
-}
-
-static bool add_set(struct reader *reader, struct protos *pool, struct str bytes,
-                    const struct grpc_file *file)
-{
-    struct protos_error error;
-    if (protos_add_set(pool, bytes, &error) == 0)
-        return true;
-    diagnostics_add(reader->diagnostics, file->place,
-                    "'" STR_FMT "' is no set of descriptors: " STR_FMT " (at byte %zu)",
-                    STR_ARG(file->path), STR_ARG(error.message), error.offset);
-    diagnostics_help(reader->diagnostics,
-                     "such a file is made by protoc --include_imports --descriptor_set_out=FILE");
-    return false;
-}
-
-/** Reads the files of `protosets` and those that were compiled into a pool. */
-static bool fill_pool(struct reader *reader, const struct grpc_config *config, struct protos *pool)
-{
-    const struct grpc_file *protos = config->protos.items;
-    const struct grpc_file *sets = config->protosets.items;
-    struct protos_error error;
-    struct str bytes;
-    if (config->protos.count &&
-        (!compile(reader, config, &bytes) || !add_set(reader, pool, bytes, &protos[0])))
-        return false;
-    for (size_t i = 0; i < config->protosets.count; i++) {
-        const char *wrong = file_load(reader->arena, sets[i].path.data, &bytes);
-        if (wrong) {
-            diagnostics_add(reader->diagnostics, sets[i].place,
-                            "cannot read file '" STR_FMT "': %s", STR_ARG(sets[i].path), wrong);
-            return false;
-        }
-        if (!add_set(reader, pool, bytes, &sets[i]))
-            return false;
-    }
-    if (protos_link(pool, &error) == 0)
-        return true;
-    diagnostics_add(reader->diagnostics, config->protos.count ? protos[0].place : sets[0].place,
-                    "the descriptors do not fit together: " STR_FMT, STR_ARG(error.message));
-    return false;
-}
-
-static enum read_result load_pool(struct reader *reader, struct grpc_config *config)
-{
-    struct str key = pool_key(reader->arena, config);
-    config->pool = find_loaded(key);
-    if (config->pool)
-        return READ_OK;
-    struct protos *pool = protos_new();
-    if (!fill_pool(reader, config, pool)) {
-        protos_free(pool);
-        return READ_FAILED;
-    }
-    keep_loaded(key, pool);
-    config->pool = pool;
-    return READ_OK;
-}
 
 /* Checking. */
 
@@ -422,8 +216,12 @@ enum read_result grpc_check_upstream(struct reader *reader, const struct node *n
         return read_worse(result, refuse_grpc(reader, &config->fallback.respond));
     }
     result = check_keys(reader, node, config);
-    if (grpc->protos.count || grpc->protosets.count)
-        result = read_worse(result, load_pool(reader, grpc));
+    if (grpc->protos.count || grpc->protosets.count) {
+        const struct grpc_files files = {&grpc->protos, &grpc->protosets, &grpc->imports};
+        grpc->pool = protos_load(reader, &files);
+        if (!grpc->pool)
+            return READ_FAILED;
+    }
     /* a switch may leave them out: then those before it stay */
     if (!grpc->pool)
         return result;

@@ -7,18 +7,11 @@
 #ifndef GOTO_SERVER_GRPC_SERVICE_H
 #define GOTO_SERVER_GRPC_SERVICE_H
 
-#include "schema/table.h"
-#include "server/grpc/protos.h"
+#include "server/grpc/protos_load.h"
 
 struct respond;
 struct route_config;
 struct upstream_config;
-
-/** A file that is named. */
-struct grpc_file {
-    struct str path; /**< as it is opened */
-    struct place place;
-};
 
 /** As google.grpc.health.v1 numbers them. */
 enum grpc_health { GRPC_SERVING = 1, GRPC_NOT_SERVING = 2, GRPC_SERVICE_UNKNOWN = 3 };
@@ -30,7 +23,7 @@ struct grpc_config {
     bool reflection;
     struct list health; /**< of struct map_entry: int, enum grpc_health; none: no such service */
     uint64_t max_message;
-    struct protos *pool; /**< made of protos and protosets; NULL = none */
+    const struct protos *pool; /**< made of protos and protosets; NULL = none */
 };
 
 /** [struct grpc_config] rows of an upstream. */

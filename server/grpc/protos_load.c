@@ -1,4 +1,4 @@
-#include "runner/client/grpc_protos.h"
+#include "server/grpc/protos_load.h"
 
 #include "base/memory.h"
 #include "server/grpc/protoc.h"
@@ -46,17 +46,15 @@ struct paths {
     size_t count;
 };
 
-static void paths_of(struct arena *arena, const struct list *list, const struct node *node,
-                     struct paths *paths)
+static void paths_of(struct arena *arena, const struct list *list, struct paths *paths)
 {
-    const struct str *written = list->items;
+    const struct grpc_file *files = list->items;
     paths->count = list->count;
     paths->items = arena_alloc_array(arena, list->count, sizeof *paths->items);
     paths->places = arena_alloc_array(arena, list->count, sizeof *paths->places);
     for (size_t i = 0; i < list->count; i++) {
-        bool own = node->kind == NODE_LIST && node->count == list->count;
-        paths->places[i] = own ? node->items[i]->place : node->place;
-        paths->items[i] = place_path(paths->places[i], written[i], arena);
+        paths->places[i] = files[i].place;
+        paths->items[i] = place_path(files[i].place, files[i].path, arena);
     }
 }
 
@@ -64,11 +62,11 @@ static void paths_of(struct arena *arena, const struct list *list, const struct 
 static void paths_search(struct arena *arena, const struct list *list, const struct paths *imports,
                          struct paths *paths)
 {
-    const struct str *written = list->items;
+    const struct grpc_file *files = list->items;
     for (size_t i = 0; i < paths->count; i++) {
         for (size_t j = 0; j < imports->count && access(paths->items[i].data, F_OK) != 0; j++) {
             struct str path = arena_printf(arena, STR_FMT "/" STR_FMT, STR_ARG(imports->items[j]),
-                                           STR_ARG(written[i]));
+                                           STR_ARG(files[i].path));
             if (access(path.data, F_OK) == 0)
                 paths->items[i] = path;
         }
@@ -265,16 +263,16 @@ static bool fill(struct reader *reader, struct protos *protos, const struct path
     return true;
 }
 
-const struct protos *grpc_protos(struct reader *reader, const struct grpc_files *files)
+const struct protos *protos_load(struct reader *reader, const struct grpc_files *files)
 {
     struct paths protos_paths = {0};
     struct paths set_paths = {0};
     struct paths import_paths = {0};
     struct buf text;
-    paths_of(reader->arena, &files->protos, files->protos_node, &protos_paths);
-    paths_of(reader->arena, &files->protosets, files->protosets_node, &set_paths);
-    paths_of(reader->arena, &files->imports, files->imports_node, &import_paths);
-    paths_search(reader->arena, &files->protos, &import_paths, &protos_paths);
+    paths_of(reader->arena, files->protos, &protos_paths);
+    paths_of(reader->arena, files->protosets, &set_paths);
+    paths_of(reader->arena, files->imports, &import_paths);
+    paths_search(reader->arena, files->protos, &import_paths, &protos_paths);
     buf_init(&text, BUF_OWN);
     key_put(&text, 'p', &protos_paths);
     key_put(&text, 's', &set_paths);
