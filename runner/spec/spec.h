@@ -199,6 +199,8 @@ void spec_free(struct spec_file *file);
 
 /** The families, for the reference page and for reading. */
 extern const struct family verb_family;
+/** The condition of a `wait`; NULL: it is another verb. */
+const struct chosen *verb_condition(const struct chosen *verb);
 extern const struct family action_family;
 
 #endif
