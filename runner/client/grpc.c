@@ -9,6 +9,7 @@
 #include "runner/client/grpc_session.h"
 #include "runner/scenario/scenario.h"
 #include "schema/body.h"
+#include "server/grpc/match.h"
 
 /** One try of a step. */
 struct grpc_try {
@@ -583,8 +584,18 @@ static const struct json *grpc_capture(struct attempt *attempt, const struct nod
     return NULL;
 }
 
+/** What is expected of the message is judged by its type, if that is known. */
+static void grpc_check(struct reader *reader, const void *value, const void *expected)
+{
+    const struct grpc_request *request = value;
+    const struct grpc_expect *expect = expected;
+    if (request->method)
+        (void)!grpc_check_body(reader, request->types, request->method->output, &expect->message);
+}
+
 const struct verb grpc_verb = {
     .expect = &grpc_expect_type,
+    .check = grpc_check,
     .implied = true,
     .sessions = true,
     .source = &source_type,

@@ -236,8 +236,7 @@ static enum read_result messages_check(struct reader *reader, const struct node 
     if (!one && !several && !request->method->client_streaming) {
         result = message_check(reader, request, json_object(reader->arena), node);
         if (result != READ_OK)
-            diagnostics_help(reader->diagnostics,
-                             "without 'message' one without fields is sent");
+            diagnostics_help(reader->diagnostics, "without 'message' one without fields is sent");
         return result;
     }
     for (size_t i = 0; i < request->messages.count; i++) {

@@ -501,8 +501,8 @@ void condition_each_rpcs(const struct chosen *chosen,
             condition_each_rpcs(&parts[i].condition, each, context);
     } else if (member->type == &requests_type || member->type == &messages_type) {
         const struct counted *counted = chosen->value;
-        const struct node *node = chosen->node->kind == NODE_MAP ? node_get(chosen->node, "rpc")
-                                                                 : NULL;
+        const struct node *node =
+            chosen->node->kind == NODE_MAP ? node_get(chosen->node, "rpc") : NULL;
         each(context, &(struct condition_rpcs){.to = counted->to,
                                                .where = counted->where,
                                                .rpc = counted->rpc,

@@ -15,9 +15,9 @@ struct checking {
 static struct grpc_pools pools_of(const struct checking *checking, struct str port)
 {
     const struct map_entry *entries = checking->upstreams.items;
-    struct grpc_pools pools = {
-        .items = arena_alloc_array(checking->reader->arena, checking->upstreams.count,
-                                   sizeof(struct protos *))};
+    struct grpc_pools pools = {.items = arena_alloc_array(checking->reader->arena,
+                                                          checking->upstreams.count,
+                                                          sizeof(struct protos *))};
     if (!port.data || spec_port_speaks(checking->reader, checking->scenario, port) == SPEECH_ANY)
         return pools;
     for (size_t i = 0; i < checking->upstreams.count; i++) {

@@ -1,10 +1,10 @@
 #include "server/grpc/match.h"
 
-#include "schema/body.h"
+#include "base/jsonpath.h"
 #include "server/grpc/message.h"
 #include "server/http/match_private.h"
 
-enum { MOST_DIFFERENCES = 20, MOST_NAMES = 4 };
+enum { MOST_DIFFERENCES = 20, MOST_NAMES = 4, MOST_STEPS = 16 };
 
 /* Rpcs. */
 
@@ -130,8 +130,7 @@ static void tell_left_out(const struct literal *literal, const struct json_diffe
                         "'json' can never hold: it compares the whole message, which always has "
                         "" STR_FMT,
                         STR_ARG(buf_str(&names)));
-        diagnostics_help(literal->reader->diagnostics,
-                         "'json-subset' compares only what it names");
+        diagnostics_help(literal->reader->diagnostics, "'json-subset' compares only what it names");
     }
     buf_clear(&names);
 }
@@ -140,9 +139,8 @@ static void tell_left_out(const struct literal *literal, const struct json_diffe
 static enum read_result compare(const struct literal *literal, const struct json *message)
 {
     size_t count = 0;
-    const struct json_difference *differences =
-        json_differences(literal->reader->arena, literal->value, message, literal->subset,
-                         MOST_DIFFERENCES, &count);
+    const struct json_difference *differences = json_differences(
+        literal->reader->arena, literal->value, message, literal->subset, MOST_DIFFERENCES, &count);
     for (size_t i = 0; i < count; i++)
         if (differences[i].expected)
             tell_difference(literal, &differences[i]);
@@ -174,6 +172,73 @@ static enum read_result check_literal(const struct literal *literal, const struc
     return result;
 }
 
+/* Paths. */
+
+static enum read_result tell_no_field(struct reader *reader, const struct map_entry *entry,
+                                      const struct proto_message *type, struct str name)
+{
+    const struct proto_field *field = proto_field_by_name(type, name);
+    struct nearest nearest = proto_nearest_field(type, name);
+    diagnostics_add(reader->diagnostics, entry->place, STR_FMT " has no field '" STR_FMT "'",
+                    STR_ARG(type->name), STR_ARG(name));
+    if (field)
+        diagnostics_help(reader->diagnostics, "it is shown as '" STR_FMT "'",
+                         STR_ARG(field->json_name));
+    else
+        diagnostics_did_you_mean(reader->diagnostics, &nearest);
+    return READ_FAILED;
+}
+
+/** Follows the names of a path as far as types are known: an Any, a Struct and a Value hold
+ * anything. */
+static enum read_result check_path(struct reader *reader, const struct proto_message *type,
+                                   const struct map_entry *entry)
+{
+    const struct body_path *path = entry->value;
+    struct jsonpath_step steps[MOST_STEPS];
+    size_t count = jsonpath_steps(path->path, steps, MOST_STEPS);
+    struct str name = {0};
+    const char *what = ""; /* that field's */
+    bool inside = false;   /* a list or a map, whose elements have the type */
+    for (size_t i = 0; i < count; i++) {
+        if (inside) {
+            inside = false;
+            continue;
+        }
+        if (!type) {
+            diagnostics_add(reader->diagnostics, entry->place,
+                            "'" STR_FMT "' holds no members or elements: its type is %s",
+                            STR_ARG(name), what);
+            return READ_FAILED;
+        }
+        if (type->known != PROTO_PLAIN || !steps[i].name.data)
+            return READ_OK;
+        const struct proto_field *field = proto_field_by_name(type, steps[i].name);
+        if (!field || !str_equal(field->json_name, steps[i].name))
+            return tell_no_field(reader, entry, type, steps[i].name);
+        inside = field->repeated;
+        name = field->json_name;
+        what = proto_kind_name(field->map ? field->message->by_number[1]->kind : field->kind);
+        type = field->map ? field->message->by_number[1]->message : field->message;
+    }
+    return READ_OK;
+}
+
+enum read_result grpc_check_body(struct reader *reader, const struct protos *protos,
+                                 const struct proto_message *type, const struct body_check *check)
+{
+    const struct literal whole = {reader, "json", check->json_place, check->json, false};
+    const struct literal part = {reader, "json-subset", check->json_subset_place,
+                                 check->json_subset, true};
+    const struct map_entry *paths = check->jsonpath.items;
+    enum read_result result = check_literal(&whole, protos, type);
+    result = read_worse(result, check_literal(&part, protos, type));
+    for (size_t i = 0; i < check->jsonpath.count; i++)
+        if (paths[i].value && ((const struct body_path *)paths[i].value)->path)
+            result = read_worse(result, check_path(reader, type, &paths[i]));
+    return result;
+}
+
 /* Matches. */
 
 /** `method` is that of the match around; NULL: not known. */
@@ -189,14 +254,8 @@ static enum read_result check_match(struct reader *reader, const struct grpc_poo
         /* several may define it differently: then any of them may be meant */
         method = found == 1 ? protos_method(protos, match->rpc) : NULL;
     }
-    if (method) {
-        const struct literal whole = {reader, "json", match->body.json_place, match->body.json,
-                                      false};
-        const struct literal part = {reader, "json-subset", match->body.json_subset_place,
-                                     match->body.json_subset, true};
-        result = check_literal(&whole, protos, method->input);
-        result = read_worse(result, check_literal(&part, protos, method->input));
-    }
+    if (method)
+        result = grpc_check_body(reader, protos, method->input, &match->body);
     if (match->unless)
         result = read_worse(result, check_match(reader, pools, match->unless, protos, method));
     return result;

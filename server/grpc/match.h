@@ -1,12 +1,12 @@
 /**
- * What a `match` says of rpcs and of their messages, checked when a spec is read: an rpc that no
- * protos have, and a `json` or `json-subset` that no message of the rpc can ever equal, would never
- * match, and what counts on that would hold in silence.
+ * What a spec compares rpcs and messages with, checked when it is read: an rpc that no protos have,
+ * a `json` or `json-subset` that no message can ever equal, and a path to a field that does not
+ * exist would never match, and what counts on that would hold in silence.
  */
 #ifndef GOTO_SERVER_GRPC_MATCH_H
 #define GOTO_SERVER_GRPC_MATCH_H
 
-#include "schema/table.h"
+#include "schema/body.h"
 #include "server/grpc/protos.h"
 
 struct match;
@@ -20,6 +20,11 @@ struct grpc_pools {
 /** Checks that one of them has the rpc; else it is told, with the nearest name. */
 enum read_result grpc_check_rpc(struct reader *reader, const struct grpc_pools *pools,
                                 struct str rpc, struct place place);
+
+/** Checks what messages of a type are compared with: `json`, `json-subset` and the names in
+ * `jsonpath`. */
+enum read_result grpc_check_body(struct reader *reader, const struct protos *protos,
+                                 const struct proto_message *type, const struct body_check *check);
 
 /** Checks a match, and what stands under its `not`; NULL is fine. */
 enum read_result grpc_check_match(struct reader *reader, const struct grpc_pools *pools,

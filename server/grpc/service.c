@@ -216,9 +216,9 @@ enum read_result grpc_check_upstream(struct reader *reader, const struct node *n
     for (size_t i = 0; i < config->routes.count; i++) {
         const struct grpc_pools pools = {&grpc->pool, 1};
         result = read_worse(result, grpc_check_match(reader, &pools, routes[i].match));
-        result = read_worse(result, check_answers(reader, grpc->pool,
-                                                  method_of(grpc->pool, &routes[i]),
-                                                  &routes[i].respond));
+        result =
+            read_worse(result, check_answers(reader, grpc->pool, method_of(grpc->pool, &routes[i]),
+                                             &routes[i].respond));
     }
     return read_worse(result, check_answers(reader, grpc->pool, NULL, &config->fallback.respond));
 }
