@@ -1,6 +1,5 @@
 #include "runner/check/expect_grpc.h"
 
-#include "base/base64.h"
 #include "runner/check/error.h"
 #include "runner/check/expect_http.h"
 #include "runner/client/http.h"
@@ -87,36 +86,6 @@ static struct str failure_words(const struct grpc_result *result, struct arena *
         return words;
     return arena_printf(arena, STR_FMT "; status %s", STR_ARG(words),
                         arena_copy(arena, grpc_result_words(result, arena)).data);
-}
-
-/** A value of -bin may be several, behind commas, with padding or without. */
-static void push_binary(struct json *values, struct str text, struct arena *arena)
-{
-    while (true) {
-        ptrdiff_t comma = str_find_byte(text, ',');
-        struct str part = str_trim(comma < 0 ? text : str_slice(text, 0, (size_t)comma));
-        struct str bytes;
-        if (base64_read(arena, part, &bytes))
-            part = base64_write(arena, bytes, true);
-        json_push(arena, values, json_string(arena, part));
-        if (comma < 0)
-            return;
-        text = str_from(text, (size_t)comma + 1);
-    }
-}
-
-const struct json *grpc_metadata_json(const struct headers *headers, struct str name,
-                                      struct arena *arena)
-{
-    struct json *values = json_array(arena);
-    if (!str_ends(name, STR("-bin")))
-        return headers_to_json(headers, name, arena);
-    for (size_t i = 0; i < headers->count; i++)
-        if (str_equal_nocase(headers->items[i].name, name))
-            push_binary(values, headers->items[i].value, arena);
-    if (values->count == 0)
-        return NULL;
-    return values->count == 1 ? values->elements[0] : values;
 }
 
 /* Judging. */
@@ -218,7 +187,7 @@ static void judge_metadata(const char *what, const struct list *expected,
         struct str subject =
             arena_printf(failures->arena, "%s " STR_FMT, what, STR_ARG(entries[i].name));
         (void)failures_test(failures, *(struct predicate *const *)entries[i].value, subject.data,
-                            grpc_metadata_json(headers, entries[i].name, failures->arena));
+                            metadata_to_json(headers, entries[i].name, failures->arena));
     }
 }
 

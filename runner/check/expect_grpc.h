@@ -24,11 +24,6 @@ struct grpc_expect {
 /** [struct grpc_expect] */
 extern const struct type grpc_expect_type;
 
-/** All values of a name: NULL, a string, or an array; of a name that ends with -bin as Base64 with
- * padding. */
-const struct json *grpc_metadata_json(const struct headers *headers, struct str name,
-                                      struct arena *arena);
-
 /**
  * Judges a step.
  *

@@ -435,7 +435,7 @@ static void metadata_prepare(struct grpc_try *try)
         for (size_t j = 0; j < values->count; j++) {
             struct str value = ((const struct str *)values->items)[j];
             struct str bytes;
-            if (str_ends(entries[i].name, STR("-bin")) && base64_read(arena, value, &bytes))
+            if (metadata_is_binary(entries[i].name) && base64_read(arena, value, &bytes))
                 value = base64_write(arena, bytes, false);
             headers_add(&try->metadata, arena, entries[i].name, value);
         }
@@ -555,7 +555,7 @@ static const struct json *capture_header(struct attempt *attempt, const struct h
                                          const char *what, const struct node *node, struct str *why)
 {
     struct str name = node_scalar_text(node);
-    const struct json *value = grpc_metadata_json(headers, name, attempt->arena);
+    const struct json *value = metadata_to_json(headers, name, attempt->arena);
     if (!value)
         *why =
             arena_printf(attempt->arena, "the answer has no %s '" STR_FMT "'", what, STR_ARG(name));

@@ -101,7 +101,7 @@ static enum read_result metadata_check(struct reader *reader, const struct map_e
 {
     const struct list *values = entry->value;
     const struct str *texts = values->items;
-    bool binary = str_ends(entry->name, STR("-bin"));
+    bool binary = metadata_is_binary(entry->name);
     struct str bytes;
     if (entry->failed)
         return READ_FAILED;

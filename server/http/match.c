@@ -153,6 +153,11 @@ static const struct json *header_field(struct trial *trial, struct str name)
     return headers_to_json(&trial->request->headers, name, trial->arena);
 }
 
+static const struct json *metadata_field(struct trial *trial, struct str name)
+{
+    return metadata_to_json(&trial->request->headers, name, trial->arena);
+}
+
 static const struct json *cookie_field(struct trial *trial, struct str name)
 {
     struct str value = request_cookie(trial->request, name);
@@ -282,7 +287,7 @@ bool match_test(const struct match *match, const struct request *request,
     bool matches = path_test(&trial) && method_test(&trial) &&
                    fields_test(&trial, &match->query, "query", query_field) &&
                    fields_test(&trial, &match->headers, "header", header_field) &&
-                   fields_test(&trial, &match->metadata, "metadata", header_field) &&
+                   fields_test(&trial, &match->metadata, "metadata", metadata_field) &&
                    fields_test(&trial, &match->cookies, "cookie", cookie_field) &&
                    form_test(&trial) && body_test(&trial) && tls_test(&trial) && not_test(&trial) &&
                    chance_test(&trial);

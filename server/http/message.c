@@ -1,5 +1,6 @@
 #include "server/http/message.h"
 
+#include "base/base64.h"
 #include "base/memory.h"
 
 #include <string.h>
@@ -164,6 +165,39 @@ static bool next_piece(struct str *rest, char separator, struct str *piece)
         *rest = str_from(*rest, (size_t)at + 1);
     }
     return true;
+}
+
+bool metadata_is_binary(struct str name)
+{
+    struct str end = STR("-bin");
+    return name.size > end.size && str_equal_nocase(str_from(name, name.size - end.size), end);
+}
+
+/** A value of -bin may be several, behind commas, with padding or without. */
+static struct json *joined_binary(struct arena *arena, struct json *values, struct str value)
+{
+    struct str piece;
+    while (next_piece(&value, ',', &piece)) {
+        struct str bytes;
+        piece = str_trim(piece);
+        if (base64_read(arena, piece, &bytes))
+            piece = base64_write(arena, bytes, true);
+        values = joined(arena, values, piece);
+    }
+    return values;
+}
+
+const struct json *metadata_to_json(const struct headers *headers, struct str name,
+                                    struct arena *arena)
+{
+    struct json *values = NULL;
+    if (!metadata_is_binary(name))
+        return headers_to_json(headers, name, arena);
+    for (size_t i = 0; i < headers->count; i++) {
+        if (str_equal_nocase(headers->items[i].name, name))
+            values = joined_binary(arena, values, headers->items[i].value);
+    }
+    return values;
 }
 
 bool headers_has_token(const struct headers *headers, struct str name, struct str token)

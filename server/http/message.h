@@ -48,6 +48,11 @@ struct str headers_get(const struct headers *headers, struct str name);
 /** All values of a name as JSON: NULL (none), a string, or an array of strings. */
 const struct json *headers_to_json(const struct headers *headers, struct str name,
                                    struct arena *arena);
+/** Whether the values of metadata of this name are bytes: it ends with -bin. */
+bool metadata_is_binary(struct str name);
+/** The same of metadata of gRPC: bytes are Base64 with padding, whatever stood on the wire. */
+const struct json *metadata_to_json(const struct headers *headers, struct str name,
+                                    struct arena *arena);
 /** Whether a comma-separated list header holds the token, without regard to case. */
 bool headers_has_token(const struct headers *headers, struct str name, struct str token);
 
