@@ -296,7 +296,8 @@ static bool try_encode(struct grpc_try *try)
         struct buf bytes;
         buf_init(&bytes, GRPC_MOST_MESSAGE);
         int error =
-            message_encode(try->types, try->method->input, messages[i], NULL, &bytes, &problems);
+            message_encode(try->types, try->method->input, messages[i],
+                           grpc_request_encoding(try->request, try->method), &bytes, &problems);
         try->messages[i] = arena_copy(arena, buf_str(&bytes));
         buf_clear(&bytes);
         if (!error)

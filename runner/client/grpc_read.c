@@ -197,14 +197,22 @@ const struct json **grpc_request_messages(const struct grpc_request *request,
     return messages;
 }
 
+const struct message_encoding *grpc_request_encoding(const struct grpc_request *request,
+                                                     const struct proto_method *method)
+{
+    static const struct message_encoding bare = {.fill_required = true};
+    bool written = request->message || request->several;
+    return written || method->input->known == PROTO_PLAIN ? NULL : &bare;
+}
+
 static enum read_result message_check(struct reader *reader, const struct grpc_request *request,
                                       const struct json *message, const struct node *node)
 {
     struct message_problems problems = {.arena = reader->arena};
     struct buf bytes;
     buf_init(&bytes, GRPC_MOST_MESSAGE);
-    int error =
-        message_encode(request->types, request->method->input, message, NULL, &bytes, &problems);
+    int error = message_encode(request->types, request->method->input, message,
+                               grpc_request_encoding(request, request->method), &bytes, &problems);
     buf_clear(&bytes);
     for (const struct message_problem *p = problems.first; p; p = p->next) {
         struct place place = node->place;
