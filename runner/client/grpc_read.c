@@ -247,7 +247,7 @@ static enum read_result messages_check(struct reader *reader, const struct node 
             diagnostics_help(reader->diagnostics, "without 'message' one without fields is sent");
         return result;
     }
-    for (size_t i = 0; i < request->messages.count; i++) {
+    for (size_t i = 0; several && i < request->messages.count; i++) {
         bool own = several->kind == NODE_LIST && several->count == request->messages.count;
         if (!messages[i])
             continue;
@@ -287,7 +287,7 @@ static struct list files_of(struct arena *arena, const struct list *list, const 
     struct list files = {.count = list->count};
     struct grpc_file *items = arena_alloc_array(arena, list->count, sizeof *items);
     const struct str *texts = list->items;
-    for (size_t i = 0; i < list->count; i++) {
+    for (size_t i = 0; node && i < list->count; i++) {
         bool own = node->kind == NODE_LIST && node->count == list->count;
         items[i] = (struct grpc_file){texts[i], own ? node->items[i]->place : node->place};
     }
