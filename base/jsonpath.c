@@ -64,3 +64,17 @@ bool jsonpath_is_singular(const struct jsonpath *path)
 {
     return path->query->singular;
 }
+
+size_t jsonpath_steps(const struct jsonpath *path, struct jsonpath_step *steps, size_t most)
+{
+    size_t count = 0;
+    for (const struct segment *segment = path->query->segments; segment && count < most;
+         segment = segment->next) {
+        const struct selector *selector = segment->selectors;
+        if (segment->descendant || selector->next)
+            break;
+        steps[count++] = (struct jsonpath_step){selector->kind == SELECTOR_NAME ? selector->name
+                                                                                : (struct str){0}};
+    }
+    return count;
+}

@@ -30,6 +30,19 @@ void jsonpath_clear(struct jsonpath *path);
 /** Whether the path is a singular query (2.3.5.1): it selects at most one node. */
 bool jsonpath_is_singular(const struct jsonpath *path);
 
+/** A step from a node down. */
+struct jsonpath_step {
+    struct str name; /**< the member of that name; data NULL: any members or elements */
+};
+
+/**
+ * The steps that a path begins with, at most `most`: as far as each has one selector and none
+ * descends.
+ *
+ * @return how many
+ */
+size_t jsonpath_steps(const struct jsonpath *path, struct jsonpath_step *steps, size_t most);
+
 struct jsonpath_nodes {
     const struct json **items; /**< in the arena given to jsonpath_select() */
     struct str *paths;         /**< normalized path of each node */

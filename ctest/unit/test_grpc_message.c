@@ -379,6 +379,13 @@ START_TEST(test_required_fields)
     ck_str_is(text_of(read("rich.old.Needs", bytes)),
               "{\"name\":\"\",\"id\":7,\"inner\":{\"raw\":\"AP9hXA==\",\"real\":1.5},"
               "\"closed\":\"ONE\"}");
+    /* a message without fields, also of what has another form */
+    ck_assert_int_eq(encode("google.protobuf.Timestamp", json_of("{}"), &fill, &bytes), 0);
+    ck_assert_uint_eq(bytes.size, 0);
+    ck_assert_int_eq(encode("google.protobuf.Value", json_of("{}"), &fill, &bytes), 0);
+    ck_assert_uint_eq(bytes.size, 0);
+    ck_assert_int_eq(encode("google.protobuf.Value", json_of("{}"), NULL, &bytes), 0);
+    ck_assert_uint_eq(bytes.size, 2);
     teardown();
 }
 END_TEST

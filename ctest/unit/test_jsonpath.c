@@ -380,6 +380,35 @@ START_TEST(test_ends_soon_on_hostile_documents)
 }
 END_TEST
 
+START_TEST(test_tells_its_plain_steps)
+{
+    static const struct {
+        const char *path;
+        const char *steps; /* '*' for any */
+    } rows[] = {
+        {"$", ""},
+        {"$.a['b'][0].c", "a b * c "},
+        {"$.a[*].b", "a * b "},
+        {"$.a[1:2][?@.x].b", "a * * b "},
+        {"$.a..b.c", "a "},
+        {"$.a['b','c'].d", "a "},
+        {"$['']", " "},
+        {"$.a.b.c.d.e", "a b c d "},
+    };
+    set_up();
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct jsonpath_step steps[4];
+        size_t count = jsonpath_steps(compile(rows[i].path), steps, COUNT_OF(steps));
+        struct str text = STR("");
+        for (size_t j = 0; j < count; j++)
+            text = arena_printf(arena, STR_FMT STR_FMT " ", STR_ARG(text),
+                                STR_ARG(steps[j].name.data ? steps[j].name : STR("*")));
+        ck_assert_msg(str_is(text, rows[i].steps), "%s: " STR_FMT, rows[i].path, STR_ARG(text));
+    }
+    tear_down();
+}
+END_TEST
+
 START_TEST(test_evaluates_absolute_queries_once)
 {
     struct jsonpath_nodes nodes;
@@ -500,5 +529,6 @@ UNIT_MAIN("jsonpath", test_passes_the_compliance_suite, test_selects_in_order,
           test_takes_the_last_of_duplicate_members, test_compares_numbers_exactly,
           test_writes_normalized_paths, test_knows_singular_paths, test_says_what_is_wrong,
           test_bounds_what_it_compiles, test_cuts_at_most, test_ends_soon_on_hostile_documents,
-          test_evaluates_absolute_queries_once, test_bounds_the_depth, test_bounds_the_paths,
-          test_matches_i_regexps, test_holds_for_nothing_with_other_regular_expressions)
+          test_tells_its_plain_steps, test_evaluates_absolute_queries_once, test_bounds_the_depth,
+          test_bounds_the_paths, test_matches_i_regexps,
+          test_holds_for_nothing_with_other_regular_expressions)

@@ -24,6 +24,7 @@
 #include "runner/check/check.h"
 #include "schema/table.h"
 
+struct match;
 struct scenario;
 
 /** The subjects: requests responses connections handshakes frames events steps output processes.
@@ -52,6 +53,12 @@ struct str verify_dialling(const struct verify_item *item);
 
 /** Whether it asks what passed over connections: that is kept only where somebody does. */
 bool verify_asks_bytes(const struct verify_item *item);
+
+/** Calls for each match of an item, of `where` and `order`, that is about requests or responses of
+ * one port. What is known only during the run is left out. */
+void verify_each_match(const struct verify_item *item,
+                       void (*each)(void *context, struct str port, const struct match *match),
+                       void *context);
 
 /** The default name of an item: "requests to api: count 2". From the node as written. */
 struct str verify_title(struct arena *arena, const struct node *item);

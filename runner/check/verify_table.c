@@ -480,6 +480,22 @@ bool verify_asks_bytes(const struct verify_item *item)
            (!keys || keys->received || keys->sent);
 }
 
+void verify_each_match(const struct verify_item *item,
+                       void (*each)(void *context, struct str port, const struct match *match),
+                       void *context)
+{
+    struct str port;
+    if (item->subject.deferred || !item->subject.value || verify_needs(item, &port) != SPEECH_HTTP)
+        return;
+    const struct verify_keys *keys = item->subject.value;
+    struct match *const *order = keys->order.items;
+    if (keys->where)
+        each(context, port, keys->where);
+    for (size_t i = 0; i < keys->order.count; i++)
+        if (order[i])
+            each(context, port, order[i]);
+}
+
 /* Titles, from the nodes as written */
 
 enum { TITLE_VALUE = 60, TITLE_MEMBERS = 5 };

@@ -9,6 +9,7 @@
 #include "runner/client/grpc_session.h"
 #include "runner/scenario/scenario.h"
 #include "schema/body.h"
+#include "server/grpc/match.h"
 #include "server/grpc/metadata.h"
 
 /** One try of a step. */
@@ -297,7 +298,8 @@ static bool try_encode(struct grpc_try *try)
         struct buf bytes;
         buf_init(&bytes, GRPC_MOST_MESSAGE);
         int error =
-            message_encode(try->types, try->method->input, messages[i], NULL, &bytes, &problems);
+            message_encode(try->types, try->method->input, messages[i],
+                           grpc_request_encoding(try->request, try->method), &bytes, &problems);
         try->messages[i] = arena_copy(arena, buf_str(&bytes));
         buf_clear(&bytes);
         if (!error)
@@ -588,8 +590,18 @@ static const struct json *grpc_capture(struct attempt *attempt, const struct nod
     return NULL;
 }
 
+/** What is expected of the message is judged by its type, if that is known. */
+static void grpc_check(struct reader *reader, const void *value, const void *expected)
+{
+    const struct grpc_request *request = value;
+    const struct grpc_expect *expect = expected;
+    if (request->method)
+        (void)!grpc_check_body(reader, request->types, request->method->output, &expect->message);
+}
+
 const struct verb grpc_verb = {
     .expect = &grpc_expect_type,
+    .check = grpc_check,
     .implied = true,
     .sessions = true,
     .source = &source_type,

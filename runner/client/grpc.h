@@ -73,6 +73,9 @@ const char *grpc_request_wrong_count(const struct grpc_request *request,
 const struct json **grpc_request_messages(const struct grpc_request *request,
                                           const struct proto_method *method, struct arena *arena,
                                           size_t *count);
+/** How they are encoded; NULL: in no special way. */
+const struct message_encoding *grpc_request_encoding(const struct grpc_request *request,
+                                                     const struct proto_method *method);
 
 /** Connections that the steps of one client's sessions share, and what reflection told of an
  * endpoint in one scenario: implemented by the scenario. */

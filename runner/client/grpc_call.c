@@ -155,6 +155,7 @@ static void on_body(void *context, struct str bytes)
     struct grpc_client_call *call = context;
     struct str input = bytes;
     struct grpc_frame frame;
+    call->body_came = call->body_came || bytes.size;
     while (call->h2 && !call->plain) {
         enum grpc_frame_result result = grpc_frames_next(&call->frames, &input, &frame);
         if (result == GRPC_FRAME_MORE)
@@ -184,7 +185,7 @@ static struct str status_text(struct grpc_client_call *call)
 {
     struct grpc_answer *answer = &call->answer;
     struct str text = headers_get(&answer->trailers, STR("grpc-status"));
-    if (text.data || answer->trailers.count)
+    if (text.data || answer->trailers.count || call->body_came)
         return text;
     text = headers_get(&answer->metadata, STR("grpc-status"));
     if (text.data) {
@@ -192,6 +193,15 @@ static struct str status_text(struct grpc_client_call *call)
         answer->metadata = (struct headers){0};
     }
     return text;
+}
+
+/** Libraries disagree about which of several counts. */
+static bool status_is_one(const struct headers *headers)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < headers->count; i++)
+        count += str_equal_nocase(headers->items[i].name, STR("grpc-status"));
+    return count == 1;
 }
 
 /** The server said how it ended; false: it did not. */
@@ -203,6 +213,11 @@ static bool read_status(struct grpc_client_call *call)
     if (!text.data)
         return false;
     answer->complete = true;
+    if (!status_is_one(&answer->trailers)) {
+        grpc_client_call_fail(call, GRPC_UNKNOWN, "several grpc-status", "protocol",
+                              STR("its grpc-status came more than once"));
+        return true;
+    }
     if (!grpc_status_read(text, &answer->status)) {
         grpc_client_call_fail(
             call, GRPC_UNKNOWN, "a grpc-status that is no number", "protocol",
@@ -210,7 +225,7 @@ static bool read_status(struct grpc_client_call *call)
         return true;
     }
     answer->message = grpc_message_read(call->arena, message.data ? message : STR(""));
-    if (!grpc_frames_is_between(&call->frames) && answer->status == GRPC_OK)
+    if (!grpc_frames_is_between(&call->frames))
         grpc_client_call_fail(call, GRPC_INTERNAL, "what came", "truncated",
                               STR("the answer ends within a message"));
     return true;
@@ -237,6 +252,10 @@ static void derive_from_head(struct grpc_client_call *call)
     else if (!grpc_frames_is_between(&call->frames))
         grpc_client_call_fail(call, GRPC_INTERNAL, "what came", "truncated",
                               STR("the answer ends within a message"));
+    else if (headers_get(&call->answer.metadata, STR("grpc-status")).data)
+        grpc_client_call_fail(call, GRPC_UNKNOWN, "a grpc-status before the messages", "protocol",
+                              STR("the grpc-status stands in the head, and messages came behind "
+                                  "it: it belongs in the trailers"));
     else
         grpc_client_call_fail(call, GRPC_UNKNOWN, "trailers without grpc-status", "protocol",
                               STR("the answer has no grpc-status"));

@@ -65,6 +65,7 @@ struct grpc_client_call {
     enum grpc_encoding out_encoding; /**< of what is sent */
     unsigned http_status;            /**< 0 = no head came */
     bool plain;                      /**< what comes is no gRPC: it is passed over */
+    bool body_came;                  /**< at least one byte behind the head */
     bool begun;
     struct grpc_answer answer;
 };

@@ -49,6 +49,7 @@ static enum read_result rpc_read(struct reader *reader, const struct type *type,
     if (slash > 0 && (size_t)slash + 1 < rpc->size &&
         str_find_byte(str_from(*rpc, (size_t)slash + 1), '/') < 0)
         return READ_OK;
+    *rpc = (struct str){0};
     return reader_expected(reader, node, type->name);
 }
 
@@ -240,14 +241,22 @@ const struct json **grpc_request_messages(const struct grpc_request *request,
     return messages;
 }
 
+const struct message_encoding *grpc_request_encoding(const struct grpc_request *request,
+                                                     const struct proto_method *method)
+{
+    static const struct message_encoding bare = {.fill_required = true};
+    bool written = request->message || request->several;
+    return written || method->input->known == PROTO_PLAIN ? NULL : &bare;
+}
+
 static enum read_result message_check(struct reader *reader, const struct grpc_request *request,
                                       const struct json *message, const struct node *node)
 {
     struct message_problems problems = {.arena = reader->arena};
     struct buf bytes;
     buf_init(&bytes, GRPC_MOST_MESSAGE);
-    int error =
-        message_encode(request->types, request->method->input, message, NULL, &bytes, &problems);
+    int error = message_encode(request->types, request->method->input, message,
+                               grpc_request_encoding(request, request->method), &bytes, &problems);
     buf_clear(&bytes);
     for (const struct message_problem *p = problems.first; p; p = p->next) {
         struct place place = node->place;
@@ -276,7 +285,13 @@ static enum read_result messages_check(struct reader *reader, const struct node 
     }
     if (one && request->message)
         return message_check(reader, request, request->message, one);
-    for (size_t i = 0; i < request->messages.count; i++) {
+    if (!one && !several && !request->method->client_streaming) {
+        result = message_check(reader, request, json_object(reader->arena), node);
+        if (result != READ_OK)
+            diagnostics_help(reader->diagnostics, "without 'message' one without fields is sent");
+        return result;
+    }
+    for (size_t i = 0; several && i < request->messages.count; i++) {
         bool own = several->kind == NODE_LIST && several->count == request->messages.count;
         if (!messages[i])
             continue;
@@ -356,11 +371,11 @@ static enum read_result grpc_read(struct reader *reader, const struct type *type
     if (one && several) {
         diagnostics_add(reader->diagnostics, several->key->place,
                         "'messages' does not go with 'message'");
-        return READ_FAILED;
+        result = READ_FAILED;
     }
     if (every && !several) {
         diagnostics_add(reader->diagnostics, every->key->place, "'every' goes with 'messages'");
-        return READ_FAILED;
+        result = READ_FAILED;
     }
     const struct map_entry *entries = request->metadata.items;
     for (size_t i = 0; i < request->metadata.count; i++)

@@ -83,7 +83,8 @@ static void print_message(const struct check *check, struct buf *into)
     struct buf message;
     buf_init(&message, BUF_OWN);
     if (failures->count)
-        report_clean_short(failure_line(&failures->items[0], arena), JUNIT_MESSAGE, &message);
+        report_clean_short(report_failure_summary(&failures->items[0], arena), JUNIT_MESSAGE,
+                           &message);
     else
         report_clean_short(check->reason, JUNIT_MESSAGE, &message);
     if (failures->count > 1)

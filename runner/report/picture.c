@@ -92,6 +92,39 @@ struct str report_failure_line(const struct failure *failure, struct arena *aren
     return copy;
 }
 
+/** The places where two values differ, in one line. */
+static void print_differences(const struct failure *failure, struct buf *into)
+{
+    struct buf lines;
+    buf_init(&lines, BUF_OWN);
+    diff_print(failure, " ", &lines);
+    struct str rest = buf_str(&lines);
+    while (rest.size) {
+        ptrdiff_t end = str_find_byte(rest, '\n');
+        struct str line = end < 0 ? rest : str_slice(rest, 0, (size_t)end);
+        buf_append(into, line);
+        rest = str_from(rest, line.size + 1);
+        buf_append_string(into, rest.size ? ";" : "");
+    }
+    buf_clear(&lines);
+}
+
+struct str report_failure_summary(const struct failure *failure, struct arena *arena)
+{
+    struct buf text;
+    buf_init(&text, BUF_OWN);
+    bool places = diff_is_useful(failure) && failure->message.size == 0 &&
+                  failure->expected_json->kind != JSON_STRING;
+    buf_append(&text, places ? report_failure_line(failure, arena) : failure_line(failure, arena));
+    if (places)
+        print_differences(failure, &text);
+    if (failure->note.size)
+        buf_printf(&text, " (" STR_FMT ")", STR_ARG(failure->note));
+    struct str copy = arena_copy(arena, buf_str(&text));
+    buf_clear(&text);
+    return copy;
+}
+
 static void print_failure(const struct failure *failure, struct place fallback,
                           const struct console_options *options, struct arena *arena,
                           struct buf *into)

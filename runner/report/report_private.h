@@ -150,5 +150,7 @@ const char *verdict_name(enum verdict verdict);
 void report_rerun(const struct result *result, const char *program, struct buf *into);
 /** A failure as one line for a report, in the arena. */
 struct str report_failure_line(const struct failure *failure, struct arena *arena);
+/** All that is known of it in one line: for readers who see nothing else. */
+struct str report_failure_summary(const struct failure *failure, struct arena *arena);
 
 #endif

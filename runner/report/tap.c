@@ -41,7 +41,7 @@ static void yaml_message(const struct check *check, struct buf *into)
     buf_init(&message, BUF_OWN);
     for (size_t i = 0; i < check->failures.count && i < TAP_FAILURES; i++) {
         buf_append_string(&message, i ? "\n" : "");
-        buf_append(&message, failure_line(&check->failures.items[i], arena));
+        buf_append(&message, report_failure_summary(&check->failures.items[i], arena));
     }
     if (check->failures.count == 0)
         buf_append(&message, check->reason.size ? check->reason : STR("failed"));

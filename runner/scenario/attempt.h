@@ -55,8 +55,11 @@ void attempt_done(struct attempt *attempt);
 /** What a verb can do. One static struct a verb, beside its table. */
 struct verb {
     const struct type *expect; /**< type of its `expect` mapping; NULL: it takes none */
-    bool implied;              /**< it makes a check also without an expect */
-    bool sessions;             /**< steps with the same `session` share something */
+    /** Tells before the run what an expect, as it was read, asks of the verb's value in vain; both
+     * may hold what is known only later. May be NULL. */
+    void (*check)(struct reader *reader, const void *value, const void *expect);
+    bool implied;  /**< it makes a check also without an expect */
+    bool sessions; /**< steps with the same `session` share something */
     /** Type of the source of a capture, a mapping with one key; NULL: no captures. */
     const struct type *source;
     void (*start)(struct attempt *attempt);

@@ -515,6 +515,29 @@ static const struct member condition_members[] = {
 static const struct member *const condition_groups[] = {condition_members, NULL};
 const struct family condition_family = {"condition", condition_groups};
 
+void condition_each_rpcs(const struct chosen *chosen,
+                         void (*each)(void *context, const struct condition_rpcs *rpcs),
+                         void *context)
+{
+    const struct member *member = chosen->member;
+    if (!member || chosen->deferred || !chosen->value)
+        return;
+    if (member->type == &parts_type) {
+        const struct list *list = chosen->value;
+        const struct part *parts = list->items;
+        for (size_t i = 0; i < list->count; i++)
+            condition_each_rpcs(&parts[i].condition, each, context);
+    } else if (member->type == &requests_type || member->type == &messages_type) {
+        const struct counted *counted = chosen->value;
+        const struct node *node =
+            chosen->node->kind == NODE_MAP ? node_get(chosen->node, "rpc") : NULL;
+        each(context, &(struct condition_rpcs){.to = counted->to,
+                                               .where = counted->where,
+                                               .rpc = counted->rpc,
+                                               .rpc_place = node ? node->place : chosen->place});
+    }
+}
+
 /* Watching */
 
 /** Looks again at requests that were coming when they were looked at. */

@@ -17,6 +17,21 @@ extern const struct family condition_family;
 
 /** A condition that is being watched. */
 struct condition;
+struct match;
+
+/** What a condition says of requests or messages, as it was read. */
+struct condition_rpcs {
+    struct str to;             /**< data NULL: all ports */
+    const struct match *where; /**< NULL if it has none */
+    struct str rpc;            /**< data NULL if it has none */
+    struct place rpc_place;
+};
+
+/** Calls for each part of a condition that is about requests or messages. What is known only during
+ * the run is left out. */
+void condition_each_rpcs(const struct chosen *chosen,
+                         void (*each)(void *context, const struct condition_rpcs *rpcs),
+                         void *context);
 
 /**
  * Starts to watch: what the journal already holds counts. `chosen` comes from a table with

@@ -233,6 +233,13 @@ static struct str verify_step_title(struct arena *arena, const struct node *valu
 static const struct verb verify_verb = {
     .implied = true, .start = verify_start, .title = verify_step_title};
 
+const struct chosen *verb_condition(const struct chosen *verb)
+{
+    if (!verb->member || verb->member->type != &wait_type || !verb->value)
+        return NULL;
+    return &((const struct wait_request *)verb->value)->condition;
+}
+
 /* The family */
 
 static const struct member verbs[] = {

@@ -4,6 +4,7 @@
 #include "runner/spec/document.h"
 #include "runner/spec/faults.h"
 #include "runner/spec/proxies.h"
+#include "runner/spec/rpcs.h"
 #include "runner/spec/scope.h"
 #include "runner/spec/speech.h"
 #include "runner/spec/titles.h"
@@ -361,6 +362,7 @@ static void read_document(struct building *building, const struct spec_options *
         spec_check_speech(&building->reader, scenario);
         spec_check_proxies(&building->reader, scenario);
         spec_check_faults(&building->reader, scenario);
+        spec_check_rpcs(&building->reader, scenario);
         scenario->speaks_tls = scenario_speaks_tls(building);
     } else {
         spec_check_ports_alone(&building->reader, scenario);

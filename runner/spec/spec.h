@@ -46,8 +46,9 @@ extern const struct type step_type;
  * rest of the step, which may speak of what is not there. */
 extern const struct type step_if_type;
 
-/** Judges what only a whole document shows, before the run: that the names in `if` are defined, and
- * that captures can be read. `node` is the step as written. */
+/** Judges what only a whole document shows, before the run: that the names in `if` are defined,
+ * that captures can be read, and that the verb can give what is expected of it. `node` is the step
+ * as written. */
 void step_check_references(struct reader *reader, const struct node *node, const struct step *step);
 
 /** The verb of a step; NULL when it is an action. */
@@ -200,6 +201,8 @@ void spec_free(struct spec_file *file);
 
 /** The families, for the reference page and for reading. */
 extern const struct family verb_family;
+/** The condition of a `wait`; NULL: it is another verb. */
+const struct chosen *verb_condition(const struct chosen *verb);
 extern const struct family action_family;
 
 #endif

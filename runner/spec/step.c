@@ -282,6 +282,8 @@ void step_check_references(struct reader *reader, const struct node *node, const
     const struct verb *verb = step_verb(step);
     for (size_t i = 0; conditions && conditions->kind == NODE_MAP && i < conditions->count; i++)
         check_condition(reader, conditions->pairs[i].key);
+    if (verb && verb->check && step->verb.value && step->expect)
+        verb->check(reader, step->verb.value, step->expect);
     for (size_t i = 0; verb && verb->source && i < step->capture.count; i++) {
         void *source = arena_alloc(reader->arena, verb->source->size);
         const struct node *written = *(const struct node *const *)entries[i].value;

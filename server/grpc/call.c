@@ -84,6 +84,14 @@ static void call_late(struct timer *timer)
     call_begin_early(call);
 }
 
+/** The method whose path is exactly that of the request, as servers of gRPC have it. */
+static const struct proto_method *method_of(const struct protos *pool,
+                                            const struct request *request, struct str rpc)
+{
+    bool plain = !request->query.data && str_find_byte(rpc, '/') > 0;
+    return pool && plain ? protos_method(pool, rpc) : NULL;
+}
+
 /** The call of an exchange; made at the first time. NULL: the request is none of gRPC. */
 static struct grpc_call *call_of(struct exchange *exchange)
 {
@@ -98,7 +106,7 @@ static struct grpc_call *call_of(struct exchange *exchange)
     call->exchange = exchange;
     call->config = *config;
     call->rpc = str_starts(request->path, STR("/")) ? str_from(request->path, 1) : request->path;
-    call->method = config->pool ? protos_method(config->pool, call->rpc) : NULL;
+    call->method = method_of(config->pool, request, call->rpc);
     if (!call->method)
         call->built_in = grpc_built_in_of(config, call->rpc);
     grpc_frames_init(&call->frames,

@@ -67,7 +67,8 @@ struct message_unknowns {
 struct message_encoding {
     /** Unknown fields to write behind the others: those of the very tree that is encoded. */
     const struct message_unknowns *unknowns;
-    /** Required fields that are missing get their default values. */
+    /** Required fields that are missing get their default values, and {} is the message without
+     * fields also where a type has another form in JSON. */
     bool fill_required;
     /** For what is needed meanwhile; NULL: memory of its own. */
     struct arena *scratch;

@@ -389,6 +389,10 @@ bool encode_fields(struct encoder *encoder, const struct path *path,
 bool encode_message(struct encoder *encoder, const struct path *path,
                     const struct proto_message *type, const struct json *value)
 {
+    /* what stands for a message without fields may be no JSON form of the type */
+    if (type->known != PROTO_PLAIN && encoder->encoding->fill_required &&
+        value->kind == JSON_OBJECT && value->count == 0)
+        return true;
     if (type->known != PROTO_PLAIN)
         return encode_known(encoder, path, type, value);
     if (value->kind != JSON_OBJECT)

@@ -15,7 +15,8 @@ bool grpc_request_is(const struct request *request)
 void grpc_status_add(struct headers *headers, struct arena *arena, int status, struct str message)
 {
     struct buf text;
-    headers_add(headers, arena, STR("grpc-status"), status == GRPC_OK ? STR("0") : arena_printf(arena, "%d", status));
+    headers_add(headers, arena, STR("grpc-status"),
+                status == GRPC_OK ? STR("0") : arena_printf(arena, "%d", status));
     if (!message.size)
         return;
     buf_init(&text, BUF_OWN);

@@ -1,5 +1,6 @@
 #include "server/grpc/service.h"
 
+#include "server/grpc/match.h"
 #include "server/http/respond_private.h"
 #include "server/http/upstream.h"
 #include "server/proxy/forward.h"
@@ -43,24 +44,13 @@ const struct type grpc_service_type = TYPE_TABLE(&service_table, struct grpc_con
 
 /* Checking. */
 
-/** The method of a route; NULL: the route names none, or it was told that there is none. */
-static enum read_result check_rpc(struct reader *reader, const struct protos *protos,
-                                  const struct route_config *route,
-                                  const struct proto_method **method)
+/** The method of a route; NULL: the route names none that there is. */
+static const struct proto_method *method_of(const struct protos *protos,
+                                            const struct route_config *route)
 {
     struct place place;
     struct str rpc = match_rpc(route->match, &place);
-    *method = NULL;
-    if (!rpc.data)
-        return READ_OK;
-    *method = protos_method(protos, rpc);
-    if (*method)
-        return READ_OK;
-    struct nearest nearest = protos_nearest_method(protos, rpc, reader->arena);
-    diagnostics_add(reader->diagnostics, place, "the protos have no rpc '" STR_FMT "'",
-                    STR_ARG(rpc));
-    diagnostics_did_you_mean(reader->diagnostics, &nearest);
-    return READ_FAILED;
+    return rpc.data ? protos_method(protos, rpc) : NULL;
 }
 
 static enum read_result check_answer(struct reader *reader, const struct protos *protos,
@@ -98,9 +88,7 @@ static enum read_result check_answer(struct reader *reader, const struct protos 
 enum read_result grpc_check_respond(struct reader *reader, const struct protos *protos,
                                     const struct route_config *route, const struct respond *respond)
 {
-    struct place place;
-    struct str rpc = match_rpc(route->match, &place);
-    const struct proto_method *method = protos && rpc.data ? protos_method(protos, rpc) : NULL;
+    const struct proto_method *method = protos ? method_of(protos, route) : NULL;
     return method && !respond->http_key ? check_answer(reader, protos, method, respond) : READ_OK;
 }
 
@@ -248,9 +236,11 @@ enum read_result grpc_check_upstream(struct reader *reader, const struct node *n
     if (!grpc->pool)
         return result;
     for (size_t i = 0; i < config->routes.count; i++) {
-        const struct proto_method *method;
-        result = read_worse(result, check_rpc(reader, grpc->pool, &routes[i], &method));
-        result = read_worse(result, check_answers(reader, grpc->pool, method, &routes[i].respond));
+        const struct grpc_pools pools = {&grpc->pool, 1};
+        result = read_worse(result, grpc_check_match(reader, &pools, routes[i].match));
+        result =
+            read_worse(result, check_answers(reader, grpc->pool, method_of(grpc->pool, &routes[i]),
+                                             &routes[i].respond));
     }
     return read_worse(result, check_answers(reader, grpc->pool, NULL, &config->fallback.respond));
 }

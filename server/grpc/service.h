@@ -21,7 +21,7 @@ struct grpc_config {
     bool reflection;
     struct list health; /**< of struct map_entry: int, enum grpc_health; none: no such service */
     uint64_t max_message;
-    struct protos *pool; /**< made of them; NULL = none */
+    const struct protos *pool; /**< made of them; NULL = none */
 };
 
 /** [struct grpc_config] rows of an upstream. */
