@@ -282,7 +282,8 @@ def reflected(stub, version):
         reflection.ServerReflectionRequest(file_containing_symbol="grpc.testing.Nothing")]), timeout=LIMIT)
     services, symbol, file, missing = list(call)
     same(sorted(service.name for service in services.services.service),
-         ["grpc.testing.TestService", "grpc.testing.UnimplementedService"], "the services")
+         ["grpc.reflection.v1.ServerReflection", "grpc.reflection.v1alpha.ServerReflection",
+          "grpc.testing.TestService", "grpc.testing.UnimplementedService"], "the services")
     for answer in symbol, file:
         told = descriptor_pb2.FileDescriptorProto.FromString(answer.files.file_descriptor_proto[0])
         ours = descriptor_pb2.FileDescriptorProto.FromString(testing.DESCRIPTOR.serialized_pb)

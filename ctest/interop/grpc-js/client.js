@@ -127,7 +127,8 @@ async function reflected(stub) {
     {file_by_filename: 'testing.proto'}, {file_containing_symbol: 'grpc.testing.Nothing'})});
   const [services, symbol, file, missing] = result.answers;
   assert.deepStrictEqual(services.services.service.map((service) => service.name).sort(),
-    ['grpc.testing.TestService', 'grpc.testing.UnimplementedService']);
+    ['grpc.reflection.v1.ServerReflection', 'grpc.reflection.v1alpha.ServerReflection',
+      'grpc.testing.TestService', 'grpc.testing.UnimplementedService']);
   assert(symbol.files.file_descriptor_proto[0].includes('StreamingOutputCallRequest'));
   assert(file.files.file_descriptor_proto[0].equals(symbol.files.file_descriptor_proto[0]));
   assert.strictEqual(missing.error.error_code, 5);
