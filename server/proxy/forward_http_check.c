@@ -193,7 +193,7 @@ enum read_result forward_check_grpc(struct reader *reader, const struct forward 
     enum read_result result = READ_OK;
     for (size_t i = 0; i < COUNT_OF(refused); i++) {
         const struct node *in = forward->node;
-        if (refused[i].in && in->kind == NODE_MAP)
+        if (in && refused[i].in && in->kind == NODE_MAP)
             in = node_get(in, refused[i].in);
         const struct node_pair *pair =
             in && in->kind == NODE_MAP ? node_find(in, str_of(refused[i].key)) : NULL;
