@@ -369,11 +369,28 @@ static struct json *schema_names(struct schema_writer *writer, const char *const
     return schema_either(writer, plain, detailed);
 }
 
-struct json *predicate_schema_choice(struct schema_writer *writer, const struct type *type)
+/** One of what `names` takes, a list of it, or a predicate. */
+static struct json *schema_chosen(struct schema_writer *writer, struct json *names)
 {
-    struct json *names = schema_names(writer, type->extra);
     struct json *list = schema_text(writer, "{\"type\": \"array\"}");
     const struct type mapping = TYPE_TABLE(predicate_table(SUBJECT_CHOICE), struct predicate *);
     json_put(schema_arena(writer), list, STR("items"), names);
     return schema_either(writer, schema_either(writer, names, list), schema_of(writer, &mapping));
+}
+
+struct json *predicate_schema_choice(struct schema_writer *writer, const struct type *type)
+{
+    return schema_chosen(writer, schema_names(writer, type->extra));
+}
+
+struct json *predicate_schema_code(struct schema_writer *writer, const struct type *type)
+{
+    const char *const *names = type->extra;
+    size_t count = 0;
+    while (names[count])
+        count++;
+    struct str number =
+        arena_printf(schema_arena(writer), "{\"type\": \"integer\", \"minimum\": %zu}", count);
+    return schema_chosen(writer, schema_either(writer, schema_names(writer, names),
+                                               schema_text(writer, number.data)));
 }

@@ -124,4 +124,18 @@ enum read_result predicate_read_choice(struct reader *, const struct type *, con
                                        void *);
 struct json *predicate_schema_choice(struct schema_writer *, const struct type *);
 
+/**
+ * The same of names that each stand for a number, their position in the array: a literal may also
+ * be a number beyond them, 42, which has no name. One that has a name is refused.
+ */
+#define TYPE_PREDICATE_CODE(names_array)                                                           \
+    {                                                                                              \
+        .name = "a name, a number without a name, or predicate",                                   \
+        .size = sizeof(struct predicate *), .read = predicate_read_code,                           \
+        .schema = predicate_schema_code, .extra = (names_array)                                    \
+    }
+enum read_result predicate_read_code(struct reader *, const struct type *, const struct node *,
+                                     void *);
+struct json *predicate_schema_code(struct schema_writer *, const struct type *);
+
 #endif

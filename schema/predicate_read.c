@@ -161,6 +161,7 @@ enum read_result predicate_read(struct reader *reader, const struct type *type,
 struct choice_check {
     struct reader *reader;
     const char *const *names;
+    bool codes; /**< or a number beyond their positions */
     enum read_result result;
 };
 
@@ -183,6 +184,23 @@ static void choice_help(struct choice_check *check, struct str name)
         diagnostics_help(check->reader->diagnostics, "one of " STR_FMT, STR_ARG(listed));
 }
 
+/** Whether a literal is a number, as it is written; one that has a name is told. */
+static bool choice_is_code(struct choice_check *check, struct str literal, struct place place)
+{
+    uint64_t code;
+    if (!check->codes || !str_to_u64(literal, INT32_MAX, &code) ||
+        (literal.size > 1 && literal.data[0] == '0'))
+        return false;
+    for (size_t i = 0; check->names[i]; i++) {
+        if (i != code)
+            continue;
+        diagnostics_add(check->reader->diagnostics, place, "%zu has a name", i);
+        diagnostics_help(check->reader->diagnostics, "write %s", check->names[i]);
+        check->result = READ_FAILED;
+    }
+    return true;
+}
+
 static void choice_visit(void *context, struct str literal, struct place place)
 {
     struct choice_check *check = context;
@@ -192,22 +210,36 @@ static void choice_visit(void *context, struct str literal, struct place place)
     for (size_t i = 0; check->names[i]; i++)
         if (str_is(name, check->names[i]))
             return;
+    if (choice_is_code(check, literal, place))
+        return;
     diagnostics_add(check->reader->diagnostics, place, "unknown name '" STR_FMT "'",
                     STR_ARG(reader_shown(check->reader, literal)));
     choice_help(check, name);
     check->result = READ_FAILED;
 }
 
-enum read_result predicate_read_choice(struct reader *reader, const struct type *type,
-                                       const struct node *node, void *into)
+static enum read_result choice_read(struct reader *reader, const struct type *type, bool codes,
+                                    const struct node *node, void *into)
 {
     struct predicate *predicate = NULL;
     enum read_result result = predicate_read(reader, &type_predicate_choice, node, &predicate);
     if (result != READ_OK)
         return result;
-    struct choice_check check = {reader, type->extra, READ_OK};
+    struct choice_check check = {reader, type->extra, codes, READ_OK};
     predicate_visit_literals(predicate, choice_visit, &check);
     if (check.result == READ_OK)
         *(struct predicate **)into = predicate;
     return check.result;
+}
+
+enum read_result predicate_read_choice(struct reader *reader, const struct type *type,
+                                       const struct node *node, void *into)
+{
+    return choice_read(reader, type, false, node, into);
+}
+
+enum read_result predicate_read_code(struct reader *reader, const struct type *type,
+                                     const struct node *node, void *into)
+{
+    return choice_read(reader, type, true, node, into);
 }

@@ -47,10 +47,13 @@ static void choices_write(const struct choice *choices, struct buf *into)
     }
 }
 
-static void names_write(const char *const *names, struct buf *into)
+static void names_write(const struct type *type, struct buf *into)
 {
+    const char *const *names = type->extra;
     for (size_t i = 0; names[i]; i++)
         buf_printf(into, "%s`%s`", i == 0 ? "" : ", ", names[i]);
+    if (type->read == predicate_read_code)
+        buf_append_string(into, ", a number without a name");
     buf_append_string(into, ", or a predicate");
 }
 
@@ -85,8 +88,8 @@ static void kind_write(struct reference *reference, const struct type *type)
         section_write(reference, type, type->table);
     } else if (type->schema == type_choice_schema) {
         choices_write(type->extra, into);
-    } else if (type->read == predicate_read_choice) {
-        names_write(type->extra, into);
+    } else if (type->read == predicate_read_choice || type->read == predicate_read_code) {
+        names_write(type, into);
     } else if (type->read == type_name_read) {
         buf_append_string(into, "name of: ");
         cell_write(name_kind_text(*(const enum name_kind *)type->extra), into);

@@ -217,6 +217,24 @@ START_TEST(test_names_are_checked)
 }
 END_TEST
 
+static const char *const codes[] = {"OK", "LATE", NULL};
+static const struct type codes_type = TYPE_PREDICATE_CODE(codes);
+
+START_TEST(test_codes_without_a_name)
+{
+    sample_free(sample_of(&codes_type, "LATE"));
+    sample_free(sample_of(&codes_type, "2"));
+    sample_free(sample_of(&codes_type, "[OK, 42, '2147483647']"));
+    sample_free(sample_of(&codes_type, "{not: {in: [42]}}"));
+    says(&codes_type, "1", "1:1 1 has a name (write LATE)");
+    says(&codes_type, "{not: 0}", "1:7 0 has a name (write OK)");
+    says(&codes_type, "042", "1:1 unknown name '042' (one of OK, LATE)");
+    says(&codes_type, "-1", "1:1 unknown name '-1' (one of OK, LATE)");
+    says(&codes_type, "2147483648", "1:1 unknown name '2147483648' (one of OK, LATE)");
+    says(&codes_type, "LAT", "1:1 unknown name 'LAT' (did you mean 'LATE'?)");
+}
+END_TEST
+
 static bool looks_like(const char *yaml)
 {
     struct arena *arena = arena_new();
@@ -329,5 +347,5 @@ UNIT_MAIN("predicate_words", test_wrong_predicates_are_told, test_a_wrong_patter
           test_mismatches_in_words, test_long_texts_are_cut_and_their_difference_is_told,
           test_structured_values_come_with_a_diff, test_catastrophic_patterns_are_failures,
           test_what_a_growing_count_can_still_reach, test_upper_bounds,
-          test_exists_false_is_recognised, test_names_are_checked, test_what_looks_like_a_predicate,
+          test_exists_false_is_recognised, test_names_are_checked, test_codes_without_a_name, test_what_looks_like_a_predicate,
           test_variables_in_literals, test_tables_name_what_a_subject_knows)

@@ -330,6 +330,31 @@ START_TEST(test_responses)
 }
 END_TEST
 
+START_TEST(test_rpcs)
+{
+    struct scenario scenario;
+    scenario_init(&scenario, 0);
+    add_request(&scenario, 1, "api", "POST", "/a.B/C", 1, 1, 0);
+    add_request(&scenario, 2, "api", "POST", "/a.B/CC", 2, 1, 0);
+    add_request(&scenario, 3, "api", "POST", "/a.b/C", 3, 1, 0);
+    add_request(&scenario, 4, "other", "POST", "/a.B/C", 1, 1, 0);
+    add_response(&scenario, 5, "api", 200, 1, 0, 1, 0);
+    add_response(&scenario, 6, "api", 200, 2, 0, 1, 0);
+    add_response(&scenario, 7, "other", 503, 1, 0, 1, 0);
+    ck_holds(&scenario, "requests: {to: api, rpc: a.B/C, count: 1}");
+    ck_holds(&scenario, "requests: {rpc: a.B/C, count: 2}");
+    ck_holds(&scenario, "requests: {to: api, rpc: a.B/D, count: 0}");
+    ck_holds(&scenario, "responses: {rpc: a.B/C, count: 2}");
+    ck_holds(&scenario, "responses: {from: api, rpc: a.B/C, count: 1}");
+    ck_holds(&scenario, "responses: {rpc: a.B/C, status: 503, count: 1}");
+    ck_fails_saying(&scenario, "requests: {to: other, rpc: a.B/D}",
+                    "not selected: POST /a.B/C (#1) at 4ms (of another rpc)");
+    ck_fails_saying(&scenario, "responses: {from: api, rpc: a.b/C}",
+                    "not selected: 200 to request #1 at 5ms (of another rpc)");
+    scenario_clear(&scenario);
+}
+END_TEST
+
 START_TEST(test_responses_of_a_route)
 {
     struct scenario scenario;
@@ -513,6 +538,8 @@ START_TEST(test_dropped_entries)
     ck_fails_saying(&scenario, "requests: {after-event: early}", "no longer holds");
     ck_fails_saying(&scenario, "responses: {where: GET /}", "no longer holds the requests");
     ck_fails_saying(&scenario, "responses: {route: api.a, count: 0}", "no longer holds");
+    ck_fails_saying(&scenario, "responses: {rpc: a.B/C, count: 0}", "no longer holds");
+    ck_fails_saying(&scenario, "requests: {rpc: a.B/C, count: 0}", "no longer holds");
     /* what lies behind everything that was dropped is whole */
     ck_holds(&scenario, "requests: {to: api, after-event: late, count: 1}");
     ck_holds(&scenario, "requests: {to: api, during: late, count: 1}");
@@ -575,7 +602,9 @@ START_TEST(test_refuses)
     ck_refused("{name: x}", "needs one subject");
     ck_refused("frames: {to: api, code: CANCLE}", "no error code of HTTP/2");
     ck_refused("requests: {to: a, where: {sni: x}}", "are for routes");
-    ck_refused("requests: {rpc: a.B/C}", "not of this version");
+    ck_refused("requests: {rpc: a.B}", "'a.B' is no rpc");
+    ck_refused("responses: {rpc: /a.B/C}", "write package.Service/Method");
+    ck_refused("requests: {rpc: [a.B/C]}", "an rpc: package.Service/Method");
     ck_refused("requests: {to: a, within: 1s}", "'within' goes with 'after-event' only");
     ck_refused("requests: {to: a, after: 2s, before: 1s}", "nothing lies between");
     ck_refused("requests: {to: a, before: 0ms}", "nothing to look at lies before it");
@@ -676,7 +705,7 @@ END_TEST
 
 UNIT_MAIN("verify", test_requests_are_counted, test_requests_are_selected, test_windows,
           test_during_ends_with_the_next_action, test_during_of_firings_that_overlap, test_gaps,
-          test_order, test_responses, test_responses_of_a_route, test_connections, test_events,
+          test_order, test_responses, test_responses_of_a_route, test_rpcs, test_connections, test_events,
           test_steps, test_output, test_processes, test_dropped_entries, test_dropped_programs,
           test_handshakes, test_refuses, test_titles, test_counted_unmatched_requests_are_marked,
           test_an_item_knows_its_place, test_damaged_requests)

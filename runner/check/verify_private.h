@@ -83,6 +83,7 @@ struct verify_keys {
     struct predicate *status;
     struct predicate *grpc_status;
     struct predicate *closed_by;
+    struct match *rpc;
     struct match *where;
     struct lines lines;
     int stream;

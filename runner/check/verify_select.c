@@ -107,17 +107,20 @@ bool request_takes(struct view *view, struct picked *picked, struct rejection *r
            key_holds(rejection, flag_is(keys->matched, matched),
                      matched ? "a route matched it" : "no route matched it") &&
            in_window(view, picked, rejection) &&
+           key_holds(rejection, !keys->rpc || view_match(view, keys->rpc, entry),
+                     "of another rpc") &&
            key_holds(rejection, !keys->where || view_match(view, keys->where, entry),
                      "does not match 'where'");
 }
 
-/** Tests the request that a response answers. */
-static bool response_where(struct view *view, const struct picked *picked)
+/** Tests the request that a response answers with `rpc` or `where`; NULL holds. */
+static bool response_match(struct view *view, const struct match *match,
+                           const struct picked *picked)
 {
-    if (!view->keys->where)
+    if (!match)
         return true;
     if (picked->partner)
-        return view_match(view, view->keys->where, picked->partner);
+        return view_match(view, match, picked->partner);
     view->request_lost |= journal_first(view->journal) > 1;
     return false;
 }
@@ -162,7 +165,7 @@ static bool grpc_status_holds(const struct predicate *predicate, const struct en
 static bool refusal_holds(const struct view *view, const struct entry *entry,
                           struct rejection *rejection)
 {
-    bool asks = view->keys->where || view->keys->route.data;
+    bool asks = view->keys->where || view->keys->rpc || view->keys->route.data;
     return entry->kind != ENTRY_REFUSED ||
            (key_holds(rejection, entry->status, "nothing was answered") &&
             key_holds(rejection, !asks, "its request was not read whole"));
@@ -182,7 +185,9 @@ bool response_takes(struct view *view, struct picked *picked, struct rejection *
                      aborted ? "aborted" : "not aborted") &&
            in_window(view, picked, rejection) &&
            key_holds(rejection, response_route(view, picked), "not of this route") &&
-           key_holds(rejection, response_where(view, picked), "its request does not match 'where'");
+           key_holds(rejection, response_match(view, keys->rpc, picked), "of another rpc") &&
+           key_holds(rejection, response_match(view, keys->where, picked),
+                     "its request does not match 'where'");
 }
 
 bool closed_by_holds(const struct predicate *predicate, unsigned flags)
@@ -331,7 +336,7 @@ static bool view_is_bare(const struct view *view)
     const struct verify_keys *keys = view->keys;
     bool selects = (keys->from.data && keys->port.data) || keys->route.data || keys->matched ||
                    keys->aborted || keys->reused || keys->status || keys->grpc_status ||
-                   keys->closed_by || keys->where || keys->lines.text ||
+                   keys->closed_by || keys->rpc || keys->where || keys->lines.text ||
                    keys->stream != STREAMS_BOTH || handshake_keys_select(keys) ||
                    keys->frame != FRAMES_ALL || keys->code || keys->stream_id ||
                    keys->last_stream || !window_is_everything(&keys->window);
@@ -370,7 +375,7 @@ static void view_make_indexes(struct view *view)
 {
     const struct verify_keys *keys = view->keys;
     const struct journal *journal = view->journal;
-    if (view->subject->takes == response_takes && (keys->where || keys->route.data))
+    if (view->subject->takes == response_takes && (keys->rpc || keys->where || keys->route.data))
         index_make(&view->partners, journal, ENTRY_REQUEST, 0, true);
     if (view->subject->takes == connection_takes && keys->reused)
         index_make(&view->reused, journal, ENTRY_REQUEST, ENTRY_REUSED, false);

@@ -53,7 +53,8 @@ static const struct type frame_type = TYPE_CHOICE(frame_choices);
     }
 #define RPC_ROW                                                                                    \
     {                                                                                              \
-        "rpc", &type_text, AT(route), ROW_LATER, NULL, "The gRPC method."                          \
+        "rpc", &type_match_rpc, AT(rpc), 0, NULL,                                                 \
+            "The rpc that was called: package.Service/Method."                                     \
     }
 #define WHERE_ROW                                                                                  \
     {                                                                                              \
@@ -489,6 +490,8 @@ void verify_each_match(const struct verify_item *item,
         return;
     const struct verify_keys *keys = item->subject.value;
     struct match *const *order = keys->order.items;
+    if (keys->rpc)
+        each(context, port, keys->rpc);
     if (keys->where)
         each(context, port, keys->where);
     for (size_t i = 0; i < keys->order.count; i++)

@@ -382,7 +382,7 @@ static const struct type bytes_type = TYPE_TABLE(&bytes_table, struct counted);
 
 static const struct row messages_rows[] = {
     TO_ROW,
-    {"rpc", &type_text, AT(rpc), 0, "all of them",
+    {"rpc", &type_rpc, AT(rpc), 0, "all of them",
      "Only those of this rpc: package.Service/Method."},
     COUNT_ROW,
 };

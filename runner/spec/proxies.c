@@ -3,6 +3,7 @@
 #include "runner/spec/speech.h"
 #include "server/action.h"
 #include "server/proxy/forward.h"
+#include "server/proxy/forward_http.h"
 
 /** One step of the way that bytes take: a port forwards to another. */
 struct edge {
@@ -167,15 +168,14 @@ static bool may_have_tls(const struct edges *edges, struct str text)
     return !str_is(scheme, "http") && !str_is(scheme, "h2c") && !str_is(scheme, "tcp");
 }
 
-/** `tls` says how TLS is spoken with a far side, not that it is. */
-static void check_tls(struct edges *edges, const struct forward *forward)
+/** `tls` says how TLS is spoken with one of these far sides, not that it is. */
+static void check_tls_with(struct edges *edges, const struct node *node, const struct str *to,
+                           size_t count)
 {
-    const struct node_pair *tls = forward->node && forward->node->kind == NODE_MAP
-                                      ? node_find(forward->node, STR("tls"))
-                                      : NULL;
-    const struct str *to = forward->to.items;
-    bool secure = !forward->to.count;
-    for (size_t i = 0; i < forward->to.count; i++)
+    const struct node_pair *tls =
+        node && node->kind == NODE_MAP ? node_find(node, STR("tls")) : NULL;
+    bool secure = !count;
+    for (size_t i = 0; i < count; i++)
         secure = secure || may_have_tls(edges, to[i]);
     if (!tls || secure)
         return;
@@ -183,6 +183,16 @@ static void check_tls(struct edges *edges, const struct forward *forward)
                     "'tls' needs a far side that speaks TLS, and none in 'to' ever does");
     diagnostics_help(edges->reader->diagnostics,
                      "leave it out, or write a URL with https or h2, or a port that has TLS");
+}
+
+static void check_tls(struct edges *edges, const struct forward *forward)
+{
+    const struct map_entry *calls = forward->http ? forward->http->calls.items : NULL;
+    check_tls_with(edges, forward->node, forward->to.items, forward->to.count);
+    for (size_t i = 0; forward->http && i < forward->http->calls.count; i++)
+        if (calls[i].value)
+            check_tls_with(edges, calls[i].node,
+                           &((const struct forward_call *)calls[i].value)->to, 1);
 }
 
 static void check_tls_of_ports(struct edges *edges)

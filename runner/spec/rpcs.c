@@ -4,6 +4,7 @@
 #include "runner/scenario/condition.h"
 #include "runner/spec/speech.h"
 #include "server/grpc/match.h"
+#include "server/http/match.h"
 
 struct checking {
     struct reader *reader;
@@ -32,10 +33,21 @@ static struct grpc_pools pools_of(const struct checking *checking, struct str po
     return pools;
 }
 
+/** Calls come where HTTP/2 is spoken; that a port has no requests at all is told elsewhere. */
+static void need_calls(const struct checking *checking, struct str port, struct place place)
+{
+    if (port.data && spec_port_speaks(checking->reader, checking->scenario, port) & SPEECH_HTTP)
+        spec_need_speech(checking->reader, checking->scenario, port, SPEECH_HTTP2, place,
+                         STR("'rpc'"));
+}
+
 static void check_match(void *context, struct str port, const struct match *match)
 {
     const struct checking *checking = context;
     struct grpc_pools pools = pools_of(checking, port);
+    struct place place;
+    if (match_rpc(match, &place).data)
+        need_calls(checking, port, place);
     if (pools.count)
         (void)!grpc_check_match(checking->reader, &pools, match);
 }
@@ -44,6 +56,11 @@ static void check_part(void *context, const struct condition_rpcs *rpcs)
 {
     const struct checking *checking = context;
     struct grpc_pools pools = pools_of(checking, rpcs->to);
+    struct place place;
+    if (rpcs->rpc.data)
+        need_calls(checking, rpcs->to, rpcs->rpc_place);
+    if (rpcs->where && match_rpc(rpcs->where, &place).data)
+        need_calls(checking, rpcs->to, place);
     if (!pools.count)
         return;
     (void)!grpc_check_match(checking->reader, &pools, rpcs->where);

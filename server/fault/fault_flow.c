@@ -393,6 +393,18 @@ static size_t flows_held_in(const struct stage *stage)
     return flow_pressing(&flows->request);
 }
 
+/** An end that is kept is no byte; it is the last that comes. */
+static size_t flows_unread(const struct stage *stage)
+{
+    const struct flows *flows = CONTAINER_OF(stage, const struct flows, stage);
+    size_t size = 0;
+    for (const struct obstacle *obstacle = flow_counted(&flows->request); obstacle;
+         obstacle = obstacle->next)
+        if (obstacle->last)
+            size += obstacle->held - (obstacle->last->piece.kind == FLOW_BYTES ? 0 : 1);
+    return size;
+}
+
 static int64_t flows_next_ns(const struct stage *stage)
 {
     const struct flows *flows = CONTAINER_OF(stage, const struct flows, stage);
@@ -432,6 +444,7 @@ static const struct stage_type flows_type = {
     .pressing = flows_pressing,
     .next_ns = flows_next_ns,
     .held_in = flows_held_in,
+    .unread = flows_unread,
     .gone = flows_gone,
 };
 

@@ -204,12 +204,26 @@ static bool find_protos(struct reader *reader, const struct grpc_sources *source
     return good;
 }
 
-static const struct str *import_paths(struct reader *reader, const struct grpc_sources *sources)
+/** The folders of imports; what is none is told, and *good is false then. */
+static const struct str *import_paths(struct reader *reader, const struct grpc_sources *sources,
+                                      bool *good)
 {
     const struct grpc_file *folders = sources->imports.items;
     struct str *paths = arena_alloc_array(reader->arena, sources->imports.count + 1, sizeof *paths);
-    for (size_t i = 0; i < sources->imports.count; i++)
+    for (size_t i = 0; i < sources->imports.count; i++) {
+        struct stat status;
         paths[i] = folders[i].path;
+        const char *wrong = stat(paths[i].data, &status) != 0 ? strerror(errno) : NULL;
+        if (!wrong && !S_ISDIR(status.st_mode))
+            wrong = "it is no folder";
+        if (!wrong)
+            continue;
+        *good = false;
+        tell(reader, folders[i].place,
+             arena_printf(reader->arena, "'" STR_FMT "' cannot be searched: %s", STR_ARG(paths[i]),
+                          wrong),
+             NULL);
+    }
     return paths;
 }
 
@@ -218,9 +232,10 @@ static bool compile(struct reader *reader, const struct grpc_sources *sources, s
     const struct grpc_file *first = sources->protos.items;
     GOTO_ASSERT(first);
     struct place place = first->place;
-    const struct str *imports = import_paths(reader, sources);
+    bool good = true;
+    const struct str *imports = import_paths(reader, sources, &good);
     struct str *files = arena_alloc_array(reader->arena, sources->protos.count, sizeof *files);
-    if (!find_protos(reader, sources, imports, files))
+    if (!find_protos(reader, sources, imports, files) || !good)
         return false;
     struct protoc_run run = {.files = files,
                              .file_count = sources->protos.count,

@@ -20,6 +20,11 @@ extern const struct type type_match;
  * client-cert) is an error. */
 extern const struct type type_match_recorded;
 
+/** [struct str] an rpc: package.Service/Method. */
+extern const struct type type_rpc;
+/** [struct match *] an rpc, which is all that is asked for: as the match `{rpc: …}`. */
+extern const struct type type_match_rpc;
+
 /** What a request is matched with beside itself. */
 struct match_context {
     uint64_t seed;

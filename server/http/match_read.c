@@ -202,10 +202,40 @@ static struct json *schema_rpc(struct schema_writer *writer, const struct type *
     return schema_text(writer, "{\"type\": \"string\", \"minLength\": 3}");
 }
 
-static const struct type type_rpc = {
+const struct type type_rpc = {
     .name = "an rpc: package.Service/Method",
     .size = sizeof(struct str),
     .read = read_rpc,
+    .schema = schema_rpc,
+};
+
+/** An rpc is a path of its own kind. */
+static void take_rpc(struct reader *reader, struct match *match, struct place place)
+{
+    struct path_error error;
+    match->rpc_place = place;
+    match->path.template = path_template_read(
+        reader->arena, arena_printf(reader->arena, "/" STR_FMT, STR_ARG(match->rpc)), &error);
+    GOTO_ASSERT(match->path.template);
+}
+
+static enum read_result read_match_rpc(struct reader *reader, const struct type *type,
+                                       const struct node *node, void *into)
+{
+    struct match *match = arena_alloc(reader->arena, sizeof *match);
+    enum read_result result = read_rpc(reader, type, node, &match->rpc);
+    if (result != READ_OK)
+        return result;
+    match->place = node->place;
+    take_rpc(reader, match, node->place);
+    *(struct match **)into = match;
+    return READ_OK;
+}
+
+const struct type type_match_rpc = {
+    .name = "an rpc: package.Service/Method",
+    .size = sizeof(struct match *),
+    .read = read_match_rpc,
     .schema = schema_rpc,
 };
 
@@ -269,7 +299,7 @@ static enum read_result check_header_names(struct reader *reader, const struct l
     return result;
 }
 
-/** An rpc is a path of its own kind. */
+/** `rpc` in place of what else says which path. */
 static enum read_result check_rpc(struct reader *reader, const struct node *node,
                                   struct match *match)
 {
@@ -284,11 +314,7 @@ static enum read_result check_rpc(struct reader *reader, const struct node *node
                 reader, other->key->place,
                 arena_printf(reader->arena, "'%s' and 'rpc' exclude each other", others[i]), NULL);
     }
-    struct path_error error;
-    match->rpc_place = rpc->value->place;
-    match->path.template = path_template_read(
-        reader->arena, arena_printf(reader->arena, "/" STR_FMT, STR_ARG(match->rpc)), &error);
-    GOTO_ASSERT(match->path.template);
+    take_rpc(reader, match, rpc->value->place);
     return READ_OK;
 }
 

@@ -26,13 +26,18 @@ const struct table forward_tcp_table = {
     .doc = "Where a port of bytes forwards to.",
 };
 
-/** `*.c.example`, or a name without a star. */
+/** `*.c.example`, or a name without a star, as clients send them: in ASCII, without a final dot. */
 static bool sni_is_name(struct str name)
 {
     if (str_starts(name, STR("*.")))
         name = str_from(name, 2);
-    return name.size > 0 && name.size <= 253 && str_find_byte(name, '*') < 0 &&
-           str_find_byte(name, ':') < 0 && name.data[0] != '.';
+    for (size_t i = 0; i < name.size; i++) {
+        unsigned char c = (unsigned char)name.data[i];
+        if (c <= ' ' || c >= 0x7f || strchr("*:/", c))
+            return false;
+    }
+    return name.size > 0 && name.size <= 253 && name.data[0] != '.' &&
+           name.data[name.size - 1] != '.' && str_find(name, STR("..")) < 0;
 }
 
 static enum read_result check_sni(struct reader *reader, const struct forward_tcp *tcp)

@@ -99,6 +99,14 @@ size_t stages_held_in(const struct stream *stream)
     return size;
 }
 
+size_t stages_unread(const struct stream *stream)
+{
+    size_t size = 0;
+    for (const struct stage *stage = stream->top; stage; stage = stage->down)
+        size += stage->type->unread ? stage->type->unread(stage) : 0;
+    return size;
+}
+
 /* Towards the socket. */
 
 static size_t stage_held(const struct stage *stage)

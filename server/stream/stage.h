@@ -46,6 +46,9 @@ struct stage_type {
     /** Bytes that wait here on their way to the protocol; with what the protocol has not taken they
      * are bounded by STREAM_MOST_INPUT: beyond it nothing is read. May be NULL: none ever do. */
     size_t (*held_in)(const struct stage *stage);
+    /** Bytes that came and that this stage keeps from the protocol, all of them and no others. May
+     * be NULL: it keeps none. */
+    size_t (*unread)(const struct stage *stage);
     /** The stream is gone, and its protocol before it: free it. Called exactly once, in a later
      * turn. */
     void (*gone)(struct stage *stage);

@@ -317,10 +317,10 @@ static void end_due(struct timer *timer)
 }
 
 /** close(2), as the kernel does for a process that was killed. What a paused protocol left in our
- * memory would still wait in the kernel's. */
+ * memory, or a fault holds there, would still wait in the kernel's. */
 static void end_kill(struct stream *stream)
 {
-    bool left = stream->paused && stream->input;
+    bool left = (stream->paused && stream->input) || (stream->top && stages_unread(stream) > 0);
     unsigned unread = left || end_count(stream, SIOCINQ) > 0 ? ENTRY_CLOSED_BY_RESET : 0;
     queue_flush(stream);
     end_note_ours(stream, ENTRY_CLOSED_BY_SERVER | unread);

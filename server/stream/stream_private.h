@@ -78,8 +78,10 @@ size_t stages_pressing(const struct stream *stream);
 /** When the stage that is to end next goes on by itself; INT64_MAX: only once somebody lets it; 0:
  * it does not say. */
 int64_t stages_next_ns(const struct stream *stream);
-/** Bytes that wait in the stages on their way to the protocol. */
+/** Bytes that wait in the stages on their way to the protocol, as they count for reading on. */
 size_t stages_held_in(const struct stream *stream);
+/** Bytes that came and that stages keep from the protocol. */
+size_t stages_unread(const struct stream *stream);
 /** Ends the stages one after the other, from the top; true once all have and hold nothing. */
 bool stages_end(struct stream *stream);
 /** Forgets what waits above the stages. */
