@@ -269,15 +269,16 @@ static struct str call_first_text(struct grpc_call *call)
 /** Counts messages of a call that is forwarded as it comes. */
 static void call_watch(struct grpc_call *call)
 {
-    struct str body = call->exchange->request.body;
-    struct str bytes = str_from(body, call->skimmed);
-    call->skimmed = body.size;
-    while (grpc_skim_next(&call->skim, &bytes)) {
-        /* those that came while it was not decided were counted */
-        if (call->skim.count <= call->count)
-            continue;
-        call->count = call->skim.count;
-        call_journal(call);
+    for (struct str bytes;
+         (bytes = exchange_request_peek(call->exchange, call->skimmed)).size > 0;) {
+        call->skimmed += bytes.size;
+        while (grpc_skim_next(&call->skim, &bytes)) {
+            /* those that came while it was not decided were counted */
+            if (call->skim.count <= call->count)
+                continue;
+            call->count = call->skim.count;
+            call_journal(call);
+        }
     }
 }
 
@@ -313,6 +314,7 @@ static bool call_reads(struct exchange *exchange)
     if (streams) {
         timer_stop(&call->late);
         call_watch(call);
+        call->ended = exchange_request_is_whole(exchange);
         return true;
     }
     /* what fails otherwise is told once the request is whole: not all clients (curl 7.88) stand an
@@ -363,12 +365,30 @@ static void call_read_first(struct grpc_call *call)
 {
     struct str bytes = call->exchange->request.body;
     struct grpc_frame frame;
-    if (call->first || !call->method ||
-        grpc_frames_next(&call->frames, &bytes, &frame) != GRPC_FRAME_DONE)
+    if (call->first || call->tried_first || !call->method || !call->skim.count)
+        return;
+    call->tried_first = true;
+    if (grpc_frames_next(&call->frames, &bytes, &frame) != GRPC_FRAME_DONE)
         return;
     struct grpc_received *received = call_receive(call, &frame, exchange_arena(call->exchange));
     if (received)
         call_keep(call, received);
+}
+
+/** Of one that is forwarded as it comes the first message is all that is shown, as ever. */
+static bool call_shows(struct exchange *exchange, struct request *shown)
+{
+    struct grpc_call *call = exchange->call;
+    if (!call || !call->config.pool)
+        return false;
+    call_read_first(call);
+    bool whole = exchange_request_is_whole(exchange);
+    if (!whole && !call->first)
+        return false;
+    shown->body = call->first ? call_first_text(call) : (struct str){"", 0};
+    shown->body_left_out = 0;
+    shown->state = REQUEST_WHOLE;
+    return true;
 }
 
 static bool call_arrived(struct exchange *exchange)
@@ -379,13 +399,14 @@ static bool call_arrived(struct exchange *exchange)
     timer_stop(&call->late);
     if (exchange->streams) {
         call_watch(call);
-        call_read_first(call);
-    } else if (!call->early) {
+        call->ended = true;
+        return false;
+    }
+    if (!call->early) {
         call_take_body(call);
         call_end(call);
-    }
-    if (!call->early)
         call->raw = exchange->request.body;
+    }
     call_show_body(call);
     if (!call->built_in)
         return false;
@@ -421,6 +442,7 @@ const struct json *grpc_call_json(const struct grpc_call *call)
 const struct exchange_calls grpc_calls = {
     .reads = call_reads,
     .arrived = call_arrived,
+    .shows = call_shows,
     .body_most = body_most,
     .refusal = status_of_refusal,
 };

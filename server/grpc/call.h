@@ -40,7 +40,8 @@ struct grpc_call {
     size_t taken; /**< of the request's body */
     /* of one that is forwarded as it comes: */
     struct grpc_skim skim; /**< its messages */
-    size_t skimmed;        /**< of the request's body */
+    uint64_t skimmed;      /**< of the request's body */
+    bool tried_first;      /**< reading its first message was tried */
     struct str raw; /**< the request's body as it came, once it is whole; data NULL = not kept */
     bool offered;   /**< whether its head has it forwarded was asked, */
     bool offered_first; /**< whether its first message has */

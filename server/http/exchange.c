@@ -19,13 +19,27 @@ struct arena *exchange_arena(struct exchange *exchange)
 
 /* The journal. */
 
+/** The request as its entry has it; whether more of it changes nothing of that. */
+static bool exchange_show(struct exchange *exchange, struct request *shown)
+{
+    const struct exchange_calls *calls = exchange->stream->port->calls;
+    *shown = exchange->request;
+    return exchange->streams && calls && calls->shows(exchange, shown);
+}
+
+bool exchange_shows_body(struct exchange *exchange)
+{
+    struct request shown;
+    return exchange_show(exchange, &shown);
+}
+
 static void exchange_journal_request(struct exchange *exchange)
 {
     struct server *server = exchange_server(exchange);
     struct buf *packed = &server_scratch(server)->packed;
     /* the body of one that is coming is told once it is whole */
-    struct request request = exchange->request;
-    if (exchange->coming)
+    struct request request;
+    if (!exchange_show(exchange, &request) && exchange->coming)
         request.body = (struct str){0};
     scratch_reset(packed);
     request_pack_head(&request, packed);
@@ -46,16 +60,22 @@ static void exchange_end_request(struct exchange *exchange, unsigned flags)
 {
     struct server *server = exchange_server(exchange);
     struct buf *packed = &server_scratch(server)->packed;
+    const struct exchange_calls *calls = exchange->stream->port->calls;
     bool telling = exchange->telling;
+    struct request shown;
     if (!exchange->coming)
         return;
     exchange->coming = false;
     /* who hears of it may let the exchange go on: that is done behind this */
     exchange->telling = true;
     exchange->request.state = flags ? REQUEST_BROKEN_OFF : REQUEST_WHOLE;
+    /* what came together with its end */
+    if (calls)
+        (void)calls->reads(exchange);
+    (void)exchange_show(exchange, &shown);
     scratch_reset(packed);
-    request_pack_head(&exchange->request, packed);
-    const struct str parts[] = {buf_str(packed), exchange->request.body};
+    request_pack_head(&shown, packed);
+    const struct str parts[] = {buf_str(packed), shown.body};
     journal_set_data(server->journal, exchange->entry, parts, COUNT_OF(parts));
     struct entry entry = journal_entry(ENTRY_REQUEST_END, exchange->stream->port->name_id);
     entry.connection = exchange->stream->number;
@@ -192,6 +212,17 @@ struct str exchange_request_bytes(struct exchange *exchange, uint64_t at)
         exchange->over_at = 0;
     }
     return str_from(buf_str(over), exchange->over_at);
+}
+
+struct str exchange_request_peek(const struct exchange *exchange, uint64_t at)
+{
+    struct str body = exchange->request.body;
+    if (at < body.size)
+        return str_from(body, (size_t)at);
+    if (at - body.size < exchange->over_passed)
+        return (struct str){0};
+    size_t ahead = (size_t)(at - body.size - exchange->over_passed);
+    return str_from(buf_str(&exchange->over), exchange->over_at + ahead);
 }
 
 void exchange_forgotten(struct exchange *exchange)

@@ -36,6 +36,10 @@ struct exchange_calls {
     /** It is whole, or codec->early() was called, and not journalled. Whether it was answered, or
      * will be: it is no request of the port then. */
     bool (*arrived)(struct exchange *exchange);
+    /** What is journalled of one that was passed on as it came: it may make the body of `shown`
+     * another one, and say that no more belongs to it. Whether it did: what comes does not change
+     * it any more. */
+    bool (*shows)(struct exchange *exchange, struct request *shown);
     /** The bound of a request's body, where the limit says `body_size`. */
     size_t (*body_most)(const struct exchange *exchange, size_t body_size);
     /** The grpc-status of what is refused with that status of HTTP. */
@@ -204,6 +208,11 @@ bool exchange_is_timed(const struct exchange *exchange, bool *since_last_byte);
 /** Of a request that streams: bytes of its body behind the first `at`; those are not asked for
  * again. Empty: none are there now. */
 struct str exchange_request_bytes(struct exchange *exchange, uint64_t at);
+/** The same without forgetting what is before: for who looks at what is passed on. Empty: they did
+ * not come, or are forgotten. */
+struct str exchange_request_peek(const struct exchange *exchange, uint64_t at);
+/** Whether all that is known of the request's body is there, though more of it comes. */
+bool exchange_shows_body(struct exchange *exchange);
 /** An answer is there that does not wait for the end of the request: it arrives now, and is given
  * to the upstream when nothing holds it. */
 void exchange_arrive_early(struct exchange *exchange);

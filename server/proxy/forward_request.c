@@ -66,13 +66,15 @@ size_t forwarding_most_queued(const struct forwarding *forwarding)
     return most < FORWARD_MOST_KEPT ? most : FORWARD_MOST_KEPT;
 }
 
-/** Whether the request may arrive before it is whole: no event asks for its body, or only its
- * beginning is kept, of which none can be sure. A tunnel begins where the request ends. */
+/** Whether the request may arrive before it is whole: no event asks for its body, or what is shown
+ * of it is there, or only its beginning is kept, of which none can be sure. A tunnel begins where
+ * the request ends. */
 static bool may_arrive(const struct forwarding *forwarding)
 {
-    const struct exchange *exchange = forwarding->exchange;
+    struct exchange *exchange = forwarding->exchange;
     return exchange->state == EXCHANGE_READING && !forwarding->tunnels &&
-           (!exchange->stream->port->bodies_asked || exchange->request.body_left_out);
+           (!exchange->stream->port->bodies_asked || exchange->request.body_left_out ||
+            exchange_shows_body(exchange));
 }
 
 void forwarding_ready_early(struct forwarding *forwarding)
