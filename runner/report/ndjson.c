@@ -427,6 +427,17 @@ static void fields_of_kind(struct line *line, const struct entry *entry)
     }
 }
 
+/** The bytes of ENTRY_BYTES. */
+static void field_passed(struct line *line, uint64_t number)
+{
+    struct buf text;
+    buf_init(&text, BUF_OWN);
+    report_passed(line->result->journal, number, &text);
+    if (text.size)
+        field_bounded(line, "text", "text-cut", buf_str(&text));
+    buf_clear(&text);
+}
+
 /** The name of the text of a kind; most have "text". */
 static const char *text_field(enum entry_kind kind)
 {
@@ -462,7 +473,10 @@ static void line_entry(struct line *line, const struct entry *entry, uint64_t nu
         field_integer(line, "duration-ns", entry->value);
     if (kind != ENTRY_FORWARD)
         field_text_if(line, "outcome", str_of(entry_outcome(entry)));
-    bool told = kind == ENTRY_REQUEST || kind == ENTRY_HANDSHAKE || kind == ENTRY_FORWARD;
+    bool told = kind == ENTRY_REQUEST || kind == ENTRY_HANDSHAKE || kind == ENTRY_FORWARD ||
+                kind == ENTRY_BYTES;
+    if (kind == ENTRY_BYTES)
+        field_passed(line, number);
     if (!told && (data.size || kind == ENTRY_OUTPUT))
         field_bounded(line, text_field(kind), "text-cut", data);
 }

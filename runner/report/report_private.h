@@ -18,8 +18,19 @@
  * @return whether something was left out
  */
 bool report_mask_some(struct str text, size_t most, struct buf *into);
+/** Appends the bytes `from` to `to` of a text; a secret of which any byte is among them is masked.
+ */
+void report_mask_part(struct str text, size_t from, size_t to, struct buf *into);
+/** The most bytes that may stand for one secret; 0: there is nothing to mask. */
+size_t report_secret_reach(void);
 /** Whether there is anything to mask. */
 bool report_has_secrets(void);
+
+/* passed.c */
+
+/** Appends the bytes of an entry of ENTRY_BYTES, masked: also secrets that came in several of them.
+ */
+void report_passed(const struct journal *journal, uint64_t number, struct buf *into);
 
 /* text.c: each masks the secrets and then writes strict UTF-8 that its format takes as text. */
 

@@ -6,6 +6,7 @@
 
 enum {
     SHORTEST_PART = 4, /**< of a secret that was cut by somebody's bound, still masked */
+    LONGEST_UNIT = 6,  /**< bytes that stand for one in an escape */
 };
 
 /** What is looked for: each secret, its lines, and its base64 forms. Kept until the process ends.
@@ -242,6 +243,28 @@ bool report_mask_some(struct str text, size_t most, struct buf *into)
     if (from < end)
         buf_append(into, str_slice(text, from, end - from));
     return text.size > end && from < text.size;
+}
+
+void report_mask_part(struct str text, size_t from, size_t to, struct buf *into)
+{
+    size_t done = from;
+    for (size_t at = 0; forms.count && at < to;) {
+        size_t size = secret_size(text, at);
+        if (at + size > from && size) {
+            buf_append(into, str_slice(text, done, at > done ? at - done : 0));
+            buf_append_string(into, "***");
+            done = at + size;
+        }
+        at += size ? size : 1;
+    }
+    if (done < to)
+        buf_append(into, str_slice(text, done, to - done));
+}
+
+size_t report_secret_reach(void)
+{
+    /* the longest is the first */
+    return forms.count ? forms.items[0].size * LONGEST_UNIT : 0;
 }
 
 bool report_has_secrets(void)
