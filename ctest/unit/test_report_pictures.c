@@ -234,6 +234,49 @@ START_TEST(test_no_reporter_tells_a_secret)
 }
 END_TEST
 
+/** A piece of what passed on a connection of "db". */
+static void fake_piece(struct fake *fake, uint64_t connection, bool sent, unsigned flags,
+                       const char *text)
+{
+    fake_entry(fake, ENTRY_BYTES, "db", 13,
+               (struct entry){.connection = connection,
+                              .value = sent,
+                              .extra = strlen(text),
+                              .flags = (uint16_t)flags},
+               text);
+}
+
+START_TEST(test_a_secret_in_two_pieces_is_told_by_none)
+{
+    struct fake fake;
+    struct arena *arena = arena_new();
+    report_add_secret(STR("hunter2"));
+    fake_init(&fake, 0, "with pieces");
+    fake_failure(&fake, "x", "a", "b");
+    fake_piece(&fake, 1, false, 0, "AUTH hun");
+    fake_piece(&fake, 2, false, 0, "two ter2");
+    fake_piece(&fake, 1, true, 0, "back ter2");
+    fake_piece(&fake, 1, false, 0, "ter2 end");
+    fake_piece(&fake, 2, true, 0, "none");
+    fake_piece(&fake, 2, true, ENTRY_CUT, "last hunte");
+    struct str json = document(ndjson_new(in_folder("a")), &fake, 1, arena);
+    struct str told = console(
+        &fake, 1, (struct console_options){.verbosity = VERBOSE_MORE, .terminal = false}, arena);
+    ck_has(json, "\"text\":\"AUTH ***\"");
+    ck_has(json, "\"text\":\" end\"");
+    ck_has(json, "\"text\":\"two ter2\"");
+    ck_has(json, "\"text\":\"back ter2\"");
+    ck_has(json, "\"text\":\"last ***\"");
+    ck_has(told, "received 8");
+    ck_has_not(told, "AUTH");
+    ck_has_not(told, "hun");
+    ck_has_not(told, "ter2");
+    folder_remove("a");
+    fake_clear(&fake);
+    arena_free(arena);
+}
+END_TEST
+
 /* Files */
 
 START_TEST(test_writes_whole_files)
@@ -302,5 +345,5 @@ END_TEST
 UNIT_MAIN("report_pictures", test_picture, test_picture_quotes_the_rerun,
           test_picture_of_a_json_difference, test_timeline_folds_and_is_bounded,
           test_words_of_every_kind, test_console, test_console_tells_a_full_disk,
-          test_no_reporter_tells_a_secret, test_writes_whole_files, test_tells_why_it_cannot_write,
+          test_no_reporter_tells_a_secret, test_a_secret_in_two_pieces_is_told_by_none, test_writes_whole_files, test_tells_why_it_cannot_write,
           test_reporters_tell_a_failed_write)

@@ -20,6 +20,20 @@
 bool report_mask_some(struct str text, size_t most, struct buf *into);
 /** Whether there is anything to mask. */
 bool report_has_secrets(void);
+/**
+ * Masks a text that came in parts, of which several may hold one secret together: what stands for
+ * it is where it begins. The parts are replaced by ones in the arena.
+ */
+void report_mask_parts(struct arena *arena, struct str *parts, size_t count);
+
+/* passed.c: the pieces in which bytes passed, masked over all pieces of their connection. */
+
+struct passed;
+/** The pieces of a journal, which has to outlive it; of none where it is NULL. */
+struct passed *passed_new(const struct journal *journal);
+/** The text of an ENTRY_BYTES by its number. */
+struct str passed_text(const struct passed *passed, const struct entry *entry, uint64_t number);
+void passed_free(struct passed *passed);
 
 /* text.c: each masks the secrets and then writes strict UTF-8 that its format takes as text. */
 

@@ -244,6 +244,34 @@ bool report_mask_some(struct str text, size_t most, struct buf *into)
     return text.size > end && from < text.size;
 }
 
+void report_mask_parts(struct arena *arena, struct str *parts, size_t count)
+{
+    struct buf whole;
+    struct buf part;
+    size_t at = 0;
+    size_t end = 0;
+    buf_init(&whole, BUF_OWN);
+    buf_init(&part, BUF_OWN);
+    for (size_t i = 0; i < count; i++)
+        buf_append(&whole, parts[i]);
+    struct str text = buf_str(&whole);
+    for (size_t i = 0; i < count; i++) {
+        end += parts[i].size;
+        buf_reset(&part);
+        while (at < end) {
+            size_t size = secret_size(text, at);
+            if (size)
+                buf_append_string(&part, "***");
+            else
+                buf_append_byte(&part, text.data[at]);
+            at += size ? size : 1;
+        }
+        parts[i] = arena_copy(arena, buf_str(&part));
+    }
+    buf_clear(&whole);
+    buf_clear(&part);
+}
+
 bool report_has_secrets(void)
 {
     return forms.count > 0;

@@ -311,7 +311,9 @@ static bool server_what(const struct journal *journal, const struct entry *entry
         }
         buf_printf(into, ": %s ", entry->value ? "sent" : "received");
         units_write_size(entry->extra, into);
-        print_text(": ", entry_text(entry), into);
+        /* a piece may hold a part of a secret, which only all of them together tell */
+        if (!report_has_secrets())
+            print_text(": ", entry_text(entry), into);
         return true;
     case ENTRY_MESSAGE:
         buf_printf(into, "message %lld", (long long)entry->value);
