@@ -345,5 +345,6 @@ END_TEST
 UNIT_MAIN("report_pictures", test_picture, test_picture_quotes_the_rerun,
           test_picture_of_a_json_difference, test_timeline_folds_and_is_bounded,
           test_words_of_every_kind, test_console, test_console_tells_a_full_disk,
-          test_no_reporter_tells_a_secret, test_a_secret_in_two_pieces_is_told_by_none, test_writes_whole_files, test_tells_why_it_cannot_write,
+          test_no_reporter_tells_a_secret, test_a_secret_in_two_pieces_is_told_by_none,
+          test_writes_whole_files, test_tells_why_it_cannot_write,
           test_reporters_tell_a_failed_write)

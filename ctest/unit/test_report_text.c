@@ -138,5 +138,5 @@ START_TEST(test_checks)
 }
 END_TEST
 
-UNIT_MAIN("report-text", test_masks_every_form, test_masks_the_longest_and_overlapping, test_masks_over_parts,
-          test_texts_are_made_safe, test_checks)
+UNIT_MAIN("report-text", test_masks_every_form, test_masks_the_longest_and_overlapping,
+          test_masks_over_parts, test_texts_are_made_safe, test_checks)
