@@ -347,5 +347,6 @@ UNIT_MAIN("predicate_words", test_wrong_predicates_are_told, test_a_wrong_patter
           test_mismatches_in_words, test_long_texts_are_cut_and_their_difference_is_told,
           test_structured_values_come_with_a_diff, test_catastrophic_patterns_are_failures,
           test_what_a_growing_count_can_still_reach, test_upper_bounds,
-          test_exists_false_is_recognised, test_names_are_checked, test_codes_without_a_name, test_what_looks_like_a_predicate,
-          test_variables_in_literals, test_tables_name_what_a_subject_knows)
+          test_exists_false_is_recognised, test_names_are_checked, test_codes_without_a_name,
+          test_what_looks_like_a_predicate, test_variables_in_literals,
+          test_tables_name_what_a_subject_knows)

@@ -58,6 +58,33 @@ START_TEST(test_masks_the_longest_and_overlapping)
 }
 END_TEST
 
+static struct str parts_masked(struct arena *arena, struct str *parts, size_t count)
+{
+    struct str all = STR("");
+    report_mask_parts(arena, parts, count);
+    for (size_t i = 0; i < count; i++)
+        all = arena_printf(arena, STR_FMT "%s" STR_FMT, STR_ARG(all), i ? "|" : "",
+                           STR_ARG(parts[i]));
+    return all;
+}
+
+START_TEST(test_masks_over_parts)
+{
+    struct arena *arena = arena_new();
+    report_add_secret(STR("hunter2"));
+    struct str two[] = {STR("a hun"), STR("ter2 b")};
+    struct str many[] = {STR("h"), STR("u"), STR("nter"), STR(""), STR("2"), STR("hunt")};
+    struct str none[] = {STR("hun"), STR("ger2"), STR("")};
+    struct str both[] = {STR("hunter2hunt"), STR("er2hunter2")};
+    ck_str_is(parts_masked(arena, two, COUNT_OF(two)), "a ***| b");
+    ck_str_is(parts_masked(arena, many, COUNT_OF(many)), "***|||||hunt");
+    ck_str_is(parts_masked(arena, none, COUNT_OF(none)), "hun|ger2|");
+    ck_str_is(parts_masked(arena, both, COUNT_OF(both)), "******|***");
+    ck_str_is(parts_masked(arena, none, 0), "");
+    arena_free(arena);
+}
+END_TEST
+
 /* Texts */
 
 #define ck_text(call, expected)                                                                    \
@@ -112,4 +139,4 @@ START_TEST(test_checks)
 END_TEST
 
 UNIT_MAIN("report-text", test_masks_every_form, test_masks_the_longest_and_overlapping,
-          test_texts_are_made_safe, test_checks)
+          test_masks_over_parts, test_texts_are_made_safe, test_checks)

@@ -705,7 +705,8 @@ END_TEST
 
 UNIT_MAIN("verify", test_requests_are_counted, test_requests_are_selected, test_windows,
           test_during_ends_with_the_next_action, test_during_of_firings_that_overlap, test_gaps,
-          test_order, test_responses, test_responses_of_a_route, test_rpcs, test_connections, test_events,
-          test_steps, test_output, test_processes, test_dropped_entries, test_dropped_programs,
-          test_handshakes, test_refuses, test_titles, test_counted_unmatched_requests_are_marked,
-          test_an_item_knows_its_place, test_damaged_requests)
+          test_order, test_responses, test_responses_of_a_route, test_rpcs, test_connections,
+          test_events, test_steps, test_output, test_processes, test_dropped_entries,
+          test_dropped_programs, test_handshakes, test_refuses, test_titles,
+          test_counted_unmatched_requests_are_marked, test_an_item_knows_its_place,
+          test_damaged_requests)

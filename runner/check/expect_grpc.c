@@ -32,7 +32,8 @@ const struct type grpc_status_predicate = TYPE_PREDICATE_CODE(status_names);
 
 static const struct row expect_rows[] = {
     {"status", &grpc_status_predicate, offsetof(struct grpc_expect, status), 0, NULL,
-     "How the call ended: OK, NOT_FOUND …, or a code without a name: 42; also what the client makes of an HTTP status, of "
+     "How the call ended: OK, NOT_FOUND …, or a code without a name: 42; also what the client "
+     "makes of an HTTP status, of "
      "RST_STREAM and of its deadline."},
     {"status-message", &type_predicate_text, offsetof(struct grpc_expect, status_message), 0, NULL,
      "The message of the status; empty where there is none."},

@@ -54,8 +54,8 @@ struct str verify_dialling(const struct verify_item *item);
 /** Whether it asks what passed over connections: that is kept only where somebody does. */
 bool verify_asks_bytes(const struct verify_item *item);
 
-/** Calls for each match of an item, of `rpc`, `where` and `order`, that is about requests or responses of
- * one port. What is known only during the run is left out. */
+/** Calls for each match of an item, of `rpc`, `where` and `order`, that is about requests or
+ * responses of one port. What is known only during the run is left out. */
 void verify_each_match(const struct verify_item *item,
                        void (*each)(void *context, struct str port, const struct match *match),
                        void *context);

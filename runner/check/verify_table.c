@@ -53,7 +53,7 @@ static const struct type frame_type = TYPE_CHOICE(frame_choices);
     }
 #define RPC_ROW                                                                                    \
     {                                                                                              \
-        "rpc", &type_match_rpc, AT(rpc), 0, NULL,                                                 \
+        "rpc", &type_match_rpc, AT(rpc), 0, NULL,                                                  \
             "The rpc that was called: package.Service/Method."                                     \
     }
 #define WHERE_ROW                                                                                  \

@@ -32,6 +32,7 @@ struct ndjson {
 /** A line while it is written. */
 struct line {
     const struct result *result;
+    const struct passed *passed; /**< of its journal */
     struct buf text;
     size_t start; /**< bytes of the fields that all lines of the scenario begin with */
 };
@@ -427,17 +428,6 @@ static void fields_of_kind(struct line *line, const struct entry *entry)
     }
 }
 
-/** The bytes of ENTRY_BYTES. */
-static void field_passed(struct line *line, uint64_t number)
-{
-    struct buf text;
-    buf_init(&text, BUF_OWN);
-    report_passed(line->result->journal, number, &text);
-    if (text.size)
-        field_bounded(line, "text", "text-cut", buf_str(&text));
-    buf_clear(&text);
-}
-
 /** The name of the text of a kind; most have "text". */
 static const char *text_field(enum entry_kind kind)
 {
@@ -473,10 +463,9 @@ static void line_entry(struct line *line, const struct entry *entry, uint64_t nu
         field_integer(line, "duration-ns", entry->value);
     if (kind != ENTRY_FORWARD)
         field_text_if(line, "outcome", str_of(entry_outcome(entry)));
-    bool told = kind == ENTRY_REQUEST || kind == ENTRY_HANDSHAKE || kind == ENTRY_FORWARD ||
-                kind == ENTRY_BYTES;
     if (kind == ENTRY_BYTES)
-        field_passed(line, number);
+        data = passed_text(line->passed, entry, number);
+    bool told = kind == ENTRY_REQUEST || kind == ENTRY_HANDSHAKE || kind == ENTRY_FORWARD;
     if (!told && (data.size || kind == ENTRY_OUTPUT))
         field_bounded(line, text_field(kind), "text-cut", data);
 }
@@ -579,8 +568,10 @@ static void ndjson_finished(struct reporter *reporter, const struct result *resu
     struct ndjson *ndjson = ndjson_of(reporter);
     struct page *page = pages_add(&ndjson->pages, result);
     const struct journal *journal = result->journal;
+    struct passed *passed = passed_new(journal);
     struct line line;
     line_init(&line, result);
+    line.passed = passed;
     page->offset = spool_end(ndjson);
     uint64_t last = journal ? journal_last(journal) : 0;
     for (uint64_t number = journal ? journal_first(journal) : 1; number && number <= last;
@@ -599,6 +590,7 @@ static void ndjson_finished(struct reporter *reporter, const struct result *resu
     line_write(&line, ndjson);
     page->size = spool_end(ndjson) - page->offset;
     buf_clear(&line.text);
+    passed_free(passed);
 }
 
 static void page_copy(struct ndjson *ndjson, const struct page *page, struct output *output)

@@ -18,19 +18,22 @@
  * @return whether something was left out
  */
 bool report_mask_some(struct str text, size_t most, struct buf *into);
-/** Appends the bytes `from` to `to` of a text; a secret of which any byte is among them is masked.
- */
-void report_mask_part(struct str text, size_t from, size_t to, struct buf *into);
-/** The most bytes that may stand for one secret; 0: there is nothing to mask. */
-size_t report_secret_reach(void);
 /** Whether there is anything to mask. */
 bool report_has_secrets(void);
-
-/* passed.c */
-
-/** Appends the bytes of an entry of ENTRY_BYTES, masked: also secrets that came in several of them.
+/**
+ * Masks a text that came in parts, of which several may hold one secret together: what stands for
+ * it is where it begins. The parts are replaced by ones in the arena.
  */
-void report_passed(const struct journal *journal, uint64_t number, struct buf *into);
+void report_mask_parts(struct arena *arena, struct str *parts, size_t count);
+
+/* passed.c: the pieces in which bytes passed, masked over all pieces of their connection. */
+
+struct passed;
+/** The pieces of a journal, which has to outlive it; of none where it is NULL. */
+struct passed *passed_new(const struct journal *journal);
+/** The text of an ENTRY_BYTES by its number. */
+struct str passed_text(const struct passed *passed, const struct entry *entry, uint64_t number);
+void passed_free(struct passed *passed);
 
 /* text.c: each masks the secrets and then writes strict UTF-8 that its format takes as text. */
 

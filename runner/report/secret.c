@@ -6,7 +6,6 @@
 
 enum {
     SHORTEST_PART = 4, /**< of a secret that was cut by somebody's bound, still masked */
-    LONGEST_UNIT = 6,  /**< bytes that stand for one in an escape */
 };
 
 /** What is looked for: each secret, its lines, and its base64 forms. Kept until the process ends.
@@ -245,26 +244,32 @@ bool report_mask_some(struct str text, size_t most, struct buf *into)
     return text.size > end && from < text.size;
 }
 
-void report_mask_part(struct str text, size_t from, size_t to, struct buf *into)
+void report_mask_parts(struct arena *arena, struct str *parts, size_t count)
 {
-    size_t done = from;
-    for (size_t at = 0; forms.count && at < to;) {
-        size_t size = secret_size(text, at);
-        if (at + size > from && size) {
-            buf_append(into, str_slice(text, done, at > done ? at - done : 0));
-            buf_append_string(into, "***");
-            done = at + size;
+    struct buf whole;
+    struct buf part;
+    size_t at = 0;
+    size_t end = 0;
+    buf_init(&whole, BUF_OWN);
+    buf_init(&part, BUF_OWN);
+    for (size_t i = 0; i < count; i++)
+        buf_append(&whole, parts[i]);
+    struct str text = buf_str(&whole);
+    for (size_t i = 0; i < count; i++) {
+        end += parts[i].size;
+        buf_reset(&part);
+        while (at < end) {
+            size_t size = secret_size(text, at);
+            if (size)
+                buf_append_string(&part, "***");
+            else
+                buf_append_byte(&part, text.data[at]);
+            at += size ? size : 1;
         }
-        at += size ? size : 1;
+        parts[i] = arena_copy(arena, buf_str(&part));
     }
-    if (done < to)
-        buf_append(into, str_slice(text, done, to - done));
-}
-
-size_t report_secret_reach(void)
-{
-    /* the longest is the first */
-    return forms.count ? forms.items[0].size * LONGEST_UNIT : 0;
+    buf_clear(&whole);
+    buf_clear(&part);
 }
 
 bool report_has_secrets(void)

@@ -73,15 +73,6 @@ static void print_text(const char *before, struct str text, struct buf *into)
     report_clean_short(text, WORDS_TEXT, into);
 }
 
-static void print_passed(const struct journal *journal, uint64_t number, struct buf *into)
-{
-    struct buf text;
-    buf_init(&text, BUF_OWN);
-    report_passed(journal, number, &text);
-    print_text(": ", buf_str(&text), into);
-    buf_clear(&text);
-}
-
 static void print_time(const char *before, int64_t ns, bool times, struct buf *into)
 {
     if (!times)
@@ -320,7 +311,9 @@ static bool server_what(const struct journal *journal, const struct entry *entry
         }
         buf_printf(into, ": %s ", entry->value ? "sent" : "received");
         units_write_size(entry->extra, into);
-        print_passed(journal, number, into);
+        /* a piece may hold a part of a secret, which only all of them together tell */
+        if (!report_has_secrets())
+            print_text(": ", entry_text(entry), into);
         return true;
     case ENTRY_MESSAGE:
         buf_printf(into, "message %lld", (long long)entry->value);

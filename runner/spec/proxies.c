@@ -191,8 +191,8 @@ static void check_tls(struct edges *edges, const struct forward *forward)
     check_tls_with(edges, forward->node, forward->to.items, forward->to.count);
     for (size_t i = 0; forward->http && i < forward->http->calls.count; i++)
         if (calls[i].value)
-            check_tls_with(edges, calls[i].node,
-                           &((const struct forward_call *)calls[i].value)->to, 1);
+            check_tls_with(edges, calls[i].node, &((const struct forward_call *)calls[i].value)->to,
+                           1);
 }
 
 static void check_tls_of_ports(struct edges *edges)
