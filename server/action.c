@@ -309,12 +309,31 @@ static const struct table respond_action_table = {
 static const struct type respond_action_type =
     TYPE_TABLE(&respond_action_table, struct respond_action);
 
+/** Whether the port can give that answer now. */
+static bool answer_fits(struct action_run *run, const struct upstream *upstream,
+                        const struct respond *respond)
+{
+    if (!respond_is_grpc(respond))
+        return true;
+    if (!action_port_speaks(run, upstream_port(upstream), SPEECH_GRPC, STR("an answer of gRPC"),
+                            "gRPC"))
+        return false;
+    if ((!respond->message && !respond->messages) || upstream_grpc(upstream)->pool)
+        return true;
+    run->why =
+        arena_printf(run->arena,
+                     "'" STR_FMT "' of '" STR_FMT "' needs 'protos' or "
+                     "'protosets' there",
+                     STR_ARG(respond->grpc_key->text), STR_ARG(upstream_port(upstream)->name));
+    return false;
+}
+
 static void respond_run(struct action_run *run, const void *value)
 {
     const struct respond_action *action = value;
     struct str route;
     struct upstream *upstream = action_upstream(run, &action->scope, "respond", &route);
-    if (!upstream)
+    if (!upstream || !answer_fits(run, upstream, &action->respond))
         return;
     const struct respond **block = arena_alloc(run->arena, sizeof *block);
     struct list *sequence = arena_alloc(run->arena, sizeof *sequence);
@@ -388,6 +407,10 @@ static void respond_needs(const void *value, struct action_need *need)
 {
     const struct respond_action *action = value;
     action_scope_needs(&action->scope, "'respond'", need);
+    if (!respond_is_grpc(&action->respond))
+        return;
+    need->speech = SPEECH_GRPC;
+    need->what = STR("an answer of gRPC");
 }
 
 static const struct action_type respond_action = {

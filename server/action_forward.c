@@ -70,6 +70,8 @@ static bool ports_fit(struct action_run *run, const struct forward_action *actio
         enum read_result result = upstream_speech(port->owner) & SPEECH_BYTES
                                       ? forward_check_bytes(&reader, forward)
                                       : forward_check_http(&reader, forward);
+        if (result == READ_OK && upstream_is_grpc(port->owner))
+            result = forward_check_grpc(&reader, forward);
         if (result != READ_OK)
             run->why = arena_printf(run->arena, "it does not fit '" STR_FMT "': " STR_FMT,
                                     STR_ARG(names[i]), STR_ARG(diagnostics.first->message));

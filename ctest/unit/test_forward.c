@@ -422,16 +422,19 @@ END_TEST
 START_TEST(test_knows_when_the_whole_request_is_needed)
 {
     set_up();
-    ck_assert(!forward_needs_whole_request(forward_of("{to: api}")));
-    ck_assert(!forward_needs_whole_request(forward_of("{to: [a, b], pick: round-robin}")));
-    ck_assert(forward_needs_whole_request(forward_of("{to: [a, b]}")));
-    ck_assert(forward_needs_whole_request(forward_of("{to: [a, b], pick: mirror}")));
+    ck_assert(!forward_needs_whole_request(forward_of("{to: api}"), false));
+    ck_assert(!forward_needs_whole_request(forward_of("{to: [a, b], pick: round-robin}"), false));
+    ck_assert(forward_needs_whole_request(forward_of("{to: [a, b]}"), false));
+    ck_assert(forward_needs_whole_request(forward_of("{to: [a, b], pick: mirror}"), false));
     ck_assert(forward_needs_whole_request(
-        forward_of("{to: api, headers: {set: {x: '{{ request.json $.n }}'}}}")));
+        forward_of("{to: api, headers: {set: {x: '{{ request.json $.n }}'}}}"), false));
     ck_assert(!forward_needs_whole_request(
-        forward_of("{to: api, headers: {set: {x: '{{ request.header.n }}'}}}")));
+        forward_of("{to: api, headers: {set: {x: '{{ request.header.n }}'}}}"), false));
     ck_assert(forward_needs_whole_request(
-        forward_of("{calls: {a: x}, response: {body: '{{ a.body }}'}}")));
+        forward_of("{calls: {a: x}, response: {body: '{{ a.body }}'}}"), false));
+    ck_assert(!forward_needs_whole_request(
+        forward_of("{to: api, headers: {set: {x: '{{ request.json $.n }}'}}}"), true));
+    ck_assert(forward_needs_whole_request(forward_of("{to: [a, b]}"), true));
     arena_free(arena);
 }
 END_TEST

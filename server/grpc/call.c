@@ -370,9 +370,28 @@ static void call_read_first(struct grpc_call *call)
     call->tried_first = true;
     if (grpc_frames_next(&call->frames, &bytes, &frame) != GRPC_FRAME_DONE)
         return;
+    call->taken = call->exchange->request.body.size - bytes.size;
     struct grpc_received *received = call_receive(call, &frame, exchange_arena(call->exchange));
     if (received)
         call_keep(call, received);
+}
+
+void grpc_call_go_own(struct grpc_call *call)
+{
+    struct exchange *exchange = call->exchange;
+    struct str bytes;
+    struct grpc_frame frame;
+    if (!exchange->streams)
+        return;
+    call_read_first(call);
+    bytes = str_from(exchange->request.body, call->taken);
+    while (grpc_call_is_bidirectional(call) && !call->status &&
+           grpc_frames_next(&call->frames, &bytes, &frame) == GRPC_FRAME_DONE) {
+        struct grpc_received *received = call_receive(call, &frame, exchange_arena(exchange));
+        if (received)
+            call_keep(call, received);
+    }
+    call_show_body(call);
 }
 
 /** Of one that is forwarded as it comes the first message is all that is shown, as ever. */

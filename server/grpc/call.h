@@ -69,6 +69,8 @@ void grpc_call_go_on(struct grpc_call *call);
 /** It is forwarded: the request has the bytes that came for a body again. False: it had begun to be
  * answered by messages, and ends with a status; the exchange may be freed. */
 GOTO_MUST_USE bool grpc_call_go_raw(struct grpc_call *call);
+/** It is answered here, though it was forwarded while it came: its messages are read. */
+void grpc_call_go_own(struct grpc_call *call);
 /** The first message; NULL: there is none that can be read. */
 const struct json *grpc_call_json(const struct grpc_call *call);
 /** Begins the answer with the head of gRPC; `extra` may be NULL. */

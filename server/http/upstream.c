@@ -373,7 +373,10 @@ static void stream_by(struct upstream *upstream, struct exchange *exchange, stru
         .route = route,
         .forward = upstream_forward_now(upstream, route),
     };
-    if (!answering.forward || forward_needs_whole_request(answering.forward))
+    /* templates ask for the first message, and both sides may wait for what comes behind it */
+    const struct grpc_call *call = exchange->call;
+    bool known = call && grpc_call_is_bidirectional(call) && grpc_call_json(call);
+    if (!answering.forward || forward_needs_whole_request(answering.forward, known))
         return;
     answering.captures = keep_captures(captures, exchange);
     exchange->streams = route;
@@ -441,6 +444,8 @@ static void answering_respond(struct answering *answering)
         job->status = upstream_is_grpc(answering->upstream) ? 415 : 500;
         job->json = STR("{\"error\":\"this answer is of gRPC, and the request is not\"}");
     }
+    if (call)
+        grpc_call_go_own(call);
     if (!call || job->forced_status || (job->respond && respond_is_http(job->respond)))
         respond_start(exchange, job);
     else if (call->status)

@@ -48,8 +48,9 @@ enum read_result forward_check_http(struct reader *reader, const struct forward 
 enum read_result forward_check_grpc(struct reader *reader, const struct forward *forward);
 
 /** Whether the request has to be there whole before it can be sent on: something in it or in its
- * answer is made of its body, or it goes to several far sides. */
-bool forward_needs_whole_request(const struct forward *forward);
+ * answer is made of its body, unless what is asked of that is `known`, or it goes to several far
+ * sides. */
+bool forward_needs_whole_request(const struct forward *forward, bool known);
 
 /** Whether CONNECT makes a tunnel here. NULL: no. */
 bool forward_takes_connect(const struct forward *forward);

@@ -112,14 +112,15 @@ static void note_request_body(void *context, const struct template *template)
     *needed = *needed || template_needs_request_body(template);
 }
 
-bool forward_needs_whole_request(const struct forward *forward)
+bool forward_needs_whole_request(const struct forward *forward, bool known)
 {
     bool several = forward->pick != PICK_ROUND_ROBIN && forward->pick != PICK_RANDOM;
     bool needed = several && forward->to.count > 1;
     const struct template_visit visit = {note_request_body, note_request_body, &needed};
     if (!forward->http)
         return needed;
-    visit_templates(&visit, forward->http);
+    if (!known)
+        visit_templates(&visit, forward->http);
     return needed || forward->http->calls.count;
 }
 
