@@ -364,6 +364,10 @@ START_TEST(test_knows_what_hangs_on_a_body_that_is_not_all_there)
     ck_assert_int_eq(judges("{size: 5}", &request), 1);
     ck_assert_int_eq(judges("{size: 2}", &request), 0);
     ck_assert_int_eq(judges("{size: 5, body: ab}", &request), -1);
+    ck_assert_int_eq(judges("{size: 2, body: ab}", &request), 0);
+    ck_assert_int_eq(judges("{body: ab, not: {path: /a}}", &request), 0);
+    ck_assert_int_eq(judges("{body: ab, not: {path: /b}}", &request), -1);
+    ck_assert_int_eq(judges("{body: ab, sni: a.example}", &request), 0);
     request.state = REQUEST_COMING;
     ck_assert_int_eq(judges("{size: 5}", &request), -1);
     request.body_left_out = 0;

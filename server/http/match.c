@@ -233,11 +233,14 @@ static bool body_test(struct trial *trial)
     if (body_check_is_empty(check))
         return true;
     /* of a body that came whole and was not kept whole the size is known */
-    if (trial->request->body_left_out && trial->request->state == REQUEST_WHOLE &&
-        body_check_is_size(check))
-        return value_test(trial, check->size,
-                          json_integer(trial->arena, (int64_t)request_body_size(trial->request)),
-                          "size", STR(""));
+    if (trial->request->body_left_out && trial->request->state == REQUEST_WHOLE && check->size) {
+        const struct json *size =
+            json_integer(trial->arena, (int64_t)request_body_size(trial->request));
+        if (!value_test(trial, check->size, size, "size", STR("")))
+            return false;
+        if (body_check_is_size(check))
+            return true;
+    }
     if (trial_lacks_body(trial, "body"))
         return false;
     if (trial->miss)
@@ -282,13 +285,16 @@ static bool chance_test(struct trial *trial)
                           : STR(""));
 }
 
-static bool not_test(struct trial *trial)
+/** `with_body`: one that looks at the body, else one that does not. */
+static bool not_test(struct trial *trial, bool with_body)
 {
     const struct match *unless = trial->match->unless;
     bool lacks = false;
+    if (!unless || match_needs_body(unless) != with_body)
+        return true;
     struct match_context context = *trial->context;
     context.lacks = &lacks;
-    bool matches = unless && match_test(unless, trial->request, &context, trial->arena, NULL, NULL);
+    bool matches = match_test(unless, trial->request, &context, trial->arena, NULL, NULL);
     if (lacks) {
         if (trial->context->lacks)
             *trial->context->lacks = true;
@@ -322,7 +328,9 @@ bool match_test(const struct match *match, const struct request *request,
                    fields_test(&trial, &match->headers, "header", header_field) &&
                    fields_test(&trial, &match->metadata, "metadata", metadata_field) &&
                    fields_test(&trial, &match->cookies, "cookie", cookie_field) &&
-                   form_test(&trial) && body_test(&trial) && tls_test(&trial) && not_test(&trial) &&
+                   tls_test(&trial) && not_test(&trial, false) &&
+                   /* behind all that is known: of the body not all may be */
+                   form_test(&trial) && body_test(&trial) && not_test(&trial, true) &&
                    chance_test(&trial);
     if (matches && captures)
         *captures = found;
