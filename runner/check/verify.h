@@ -51,6 +51,9 @@ unsigned verify_needs(const struct verify_item *item, struct str *port);
  * later. */
 struct str verify_dialling(const struct verify_item *item);
 
+/** Whether it asks for statuses of gRPC: only calls over HTTP/2 have them. */
+bool verify_asks_grpc_status(const struct verify_item *item);
+
 /** Whether it asks what passed over connections: that is kept only where somebody does. */
 bool verify_asks_bytes(const struct verify_item *item);
 

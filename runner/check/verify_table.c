@@ -473,6 +473,13 @@ struct str verify_dialling(const struct verify_item *item)
     return ((const struct verify_keys *)item->subject.value)->from;
 }
 
+bool verify_asks_grpc_status(const struct verify_item *item)
+{
+    const struct member *member = item->subject.member;
+    const struct verify_keys *keys = item->subject.value;
+    return member && member->extra == &responses_subject && keys && keys->grpc_status;
+}
+
 bool verify_asks_bytes(const struct verify_item *item)
 {
     const struct member *member = item->subject.member;

@@ -205,6 +205,10 @@ static void check_verify(void *context, const struct verify_item *item)
                                    item->subject.member ? item->subject.member->key : "verify");
     unsigned speech = verify_needs(item, &port);
     spec_need_speech(checking->reader, checking->scenario, port, speech, item->subject.place, what);
+    if (port.data && verify_asks_grpc_status(item) &&
+        spec_port_speaks(checking->reader, checking->scenario, port) & SPEECH_HTTP)
+        spec_need_speech(checking->reader, checking->scenario, port, SPEECH_HTTP2,
+                         item->subject.place, STR("'grpc-status'"));
 }
 
 void spec_check_speech(struct reader *reader, const struct scenario_spec *scenario)
