@@ -1,6 +1,7 @@
 #include "server/http/exchange.h"
 
 #include "base/clock.h"
+#include "server/http/route.h"
 #include "server/http/upstream.h"
 #include "server/port/port.h"
 #include "server/stream/scratch.h"
@@ -228,6 +229,10 @@ struct str exchange_request_peek(const struct exchange *exchange, uint64_t at)
 void exchange_forgotten(struct exchange *exchange)
 {
     void (*responder_gone)(struct exchange *) = exchange->responder_gone;
+    if (exchange->state == EXCHANGE_READING && exchange->streams) {
+        exchange->streams->broken_off++;
+        exchange->streams = NULL;
+    }
     exchange->responder_gone = NULL;
     if (responder_gone)
         responder_gone(exchange);

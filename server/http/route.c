@@ -102,7 +102,7 @@ void routes_init(struct routes *routes, const struct upstream_config *config, st
 
 static bool route_is_used_up(const struct route *route)
 {
-    return route->config->times && route->requests >= route->config->times;
+    return route->config->times && route->requests - route->broken_off >= route->config->times;
 }
 
 /** The first route of the hash that is for the request; its position plus 1, or 0. */

@@ -31,7 +31,8 @@ struct route {
     struct str delay_key;              /**< of draws */
     uint32_t name_id;                  /**< in the journal */
     uint64_t requests;                 /**< that it took */
-    uint64_t forwarded;                /**< those that were sent on */
+    uint64_t broken_off; /**< of them: never arrived, so `times` does not count them */
+    uint64_t forwarded;  /**< those that were sent on */
     struct sequence sequence;
 };
 
