@@ -91,6 +91,26 @@ static void act(struct exchange *exchange, unsigned what)
     }
 }
 
+/** No request is forwarded here. */
+void upstream_stream(struct upstream *upstream, struct exchange *exchange)
+{
+    (void)upstream;
+    (void)exchange;
+}
+
+bool upstream_tunnels(const struct upstream *upstream)
+{
+    (void)upstream;
+    return false;
+}
+
+bool upstream_answers_early(struct upstream *upstream, const struct exchange *exchange)
+{
+    (void)upstream;
+    (void)exchange;
+    return true;
+}
+
 void upstream_answer(struct upstream *upstream, struct exchange *exchange)
 {
     const struct request *request = &exchange->request;
